@@ -1,0 +1,172 @@
+/**
+ * The seam: what one database product must be able to say. Everything above it speaks of sessions, statements and
+ * transactions and never of a product; everything below it may differ. A difference in wording is a field, one in codes
+ * a row of a table, something missing an absent capability.
+ *
+ * @since 0.1.0
+ */
+import type * as Statement from "@effect/sql/Statement"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { Change } from "./model/Change.js"
+import type { DatabaseConfig } from "./model/DatabaseConfig.js"
+import type { DatabaseError } from "./model/DatabaseError.js"
+import type { LiveSchema } from "./model/LiveSchema.js"
+import type { TransactionMode } from "./model/TransactionMode.js"
+
+/** A row as the driver gives it: an object, or an array where arrays were asked for. @since 0.1.0 @category models */
+// biome-ignore lint/suspicious/noExplicitAny: what a row holds is known only to the statement's author, as upstream has it
+export type Row = any
+
+/**
+ * One statement as it goes to the server. `begin` and `askId` travel in the same message: if `begin` fails, nothing else runs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Request {
+  readonly text: string
+  readonly params: ReadonlyArray<unknown>
+  /** Prepare it by name and keep it for the next time. */
+  readonly prepare: boolean
+  readonly rows: "objects" | "arrays"
+  /** The BEGIN that travels in front of the first statement of a transaction. */
+  readonly begin?: string | undefined
+  /** Ask for the transaction's id behind the statement (only where the product has a `fate`). */
+  readonly askId?: boolean | undefined
+}
+
+/** What the server answered. @since 0.1.0 @category models */
+export interface Reply {
+  readonly rows: ReadonlyArray<Row>
+  /** The command's tag: `SELECT`, `INSERT`, `COMMIT`, `ROLLBACK` … Without the count. */
+  readonly tag: string
+  readonly count: number | null
+  /** What the driver itself would have returned; `sql.raw` hands it out. */
+  readonly raw: unknown
+  readonly transactionId?: string | undefined
+}
+
+/** How a session stands: no transaction, an open one, one that can only be rolled back, or unusable. @since 0.1.0 @category models */
+export type SessionStatus = "idle" | "open" | "failed" | "broken"
+
+/**
+ * One session with a server. Never retries, never waits for another session; every failure is classified.
+ *
+ * Interrupting `run`, `script` or a stream abandons the answer and nothing else: whoever holds the session then calls
+ * `cancel`, and may use the session again when that is done, unless `status()` is `broken`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverConnection {
+  readonly run: (request: Request) => Effect.Effect<Reply, DatabaseError>
+  /** Several statements in one text (migrations, COMMIT, ROLLBACK): never prepared, one reply each. */
+  readonly script: (text: string) => Effect.Effect<ReadonlyArray<Reply>, DatabaseError>
+  /** Chunks of rows, read as they are asked for. */
+  readonly stream: (request: Request) => Stream.Stream<ReadonlyArray<Row>, DatabaseError>
+  /** Stops what runs, if anything. Done (within 2 s) only when no later statement can be hit; else the session is `broken`. */
+  readonly cancel: Effect.Effect<void>
+  readonly status: () => SessionStatus
+  /** Statements sent and unanswered, and since when (ms on the monotonic clock) the first of them has been the server's. */
+  readonly pending: () => number
+  readonly busySince: () => number
+  /** Completes when the session is lost, idle or not, with the reason. Never completes after an orderly `destroy`. */
+  readonly lost: Effect.Effect<DatabaseError>
+  /** Proves that the server still answers; bounded by the connect timeout. */
+  readonly ping: Effect.Effect<void, DatabaseError>
+  /** Brings the session back to how it was opened (`ROLLBACK`, `DISCARD ALL`). */
+  readonly reset: Effect.Effect<void, DatabaseError>
+  /** Ends the session; never fails, never takes longer than 1 s, may be called twice. */
+  readonly destroy: Effect.Effect<void>
+  readonly notifications: Option.Option<Stream.Stream<{ readonly channel: string; readonly payload: string }>>
+  readonly copy: Option.Option<{
+    readonly into: <E, R>(
+      text: string,
+      rows: Stream.Stream<Uint8Array, E, R>
+    ) => Effect.Effect<Reply, DatabaseError | E, R>
+    readonly out: (text: string) => Stream.Stream<Uint8Array, DatabaseError>
+  }>
+}
+
+/** What a statement may do to its session: only `read` may travel a shared lane or a reader. @since 0.1.0 @category models */
+export type Kind = "read" | "write" | "session" | "script"
+
+/** What became of a transaction. @since 0.1.0 @category models */
+export type Fate = "committed" | "aborted" | "running"
+
+/** What a product may or may not be able to do. @since 0.1.0 @category models */
+export type Capability =
+  | "transactionalDdl"
+  | "advisoryLocks"
+  | "pipelining"
+  | "listen"
+  | "copy"
+  | "cancel"
+  | "statementTimeout"
+  | "returning"
+
+/**
+ * What one product must be able to say.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Dialect {
+  readonly name: "postgresql" | "cockroachdb" | "pglite" | "sqlite"
+  /** The session ends with the scope. Never waits longer than the connect timeout. */
+  readonly connect: (
+    config: DatabaseConfig,
+    role: "writer" | "reader"
+  ) => Effect.Effect<DriverConnection, DatabaseError, Scope.Scope>
+  readonly classify: (cause: unknown, operation: string) => DatabaseError
+  readonly compiler: (options: {
+    readonly names?: ((name: string) => string) | undefined
+    readonly json?: boolean | undefined
+  }) => Statement.Compiler
+  /** The n-th placeholder, counted from 1. */
+  readonly placeholder: (index: number) => string
+  /** A value as the driver takes it; throws nothing: what cannot be sent is the `run`'s `DataError`. */
+  readonly encode: (value: unknown) => unknown
+  readonly kind: (text: string) => Kind
+  readonly transaction: {
+    readonly begin: (mode: TransactionMode) => string
+    readonly commit: string
+    readonly rollback: string
+    readonly savepoint: (name: string) => string
+    readonly release: (name: string) => string
+    readonly rollbackTo: (name: string) => string
+    /** How a conflict is begun again on the same connection (CockroachDB); none: roll back and begin. */
+    readonly restart: Option.Option<string>
+  }
+  /** What became of a transaction whose COMMIT was never answered. */
+  readonly fate: Option.Option<(fresh: DriverConnection, transactionId: string) => Effect.Effect<Fate, DatabaseError>>
+  /**
+   * Holds the one lock of the ledger `name` on the session `own` until the scope ends. Fails with `LockTimeoutError` at
+   * once when another holds it (the caller polls). `fence` fails when the lock has been lost meanwhile.
+   */
+  readonly migrationLock: (
+    own: DriverConnection,
+    name: string
+  ) => Effect.Effect<{ readonly fence: Effect.Effect<void, DatabaseError> }, DatabaseError, Scope.Scope>
+  readonly inspect: (connection: DriverConnection) => Effect.Effect<LiveSchema, DatabaseError>
+  /** The statements that make one change; `before` is the schema they meet (SQLite rebuilds tables from it). */
+  readonly ddl: (change: Change, before: LiveSchema) => ReadonlyArray<string>
+  /** What the server says of itself; `version` is always there. */
+  readonly vitals: (connection: DriverConnection) => Effect.Effect<Vitals, DatabaseError>
+  /** Sessions one database allows: `one writer` and `one` mean that whoever holds a session must not starve the rest. */
+  readonly sessions: "many" | "one writer" | "one"
+  readonly can: ReadonlySet<Capability>
+}
+
+/** Facts a health report shows. @since 0.1.0 @category models */
+export interface Vitals {
+  readonly version: string
+  readonly [fact: string]: unknown
+}
+
+/** The product in use. @since 0.1.0 @category tags */
+export const Dialect = Context.GenericTag<Dialect>("effect-aquifer/Dialect")
