@@ -1,0 +1,123 @@
+/**
+ * The `SqlClient` of `@effect/sql`, assembled on our own connections: a drop-in for every library built on that tag.
+ * Transactions, reserved connections and single statements all travel by `Connections`; none of upstream's connection,
+ * pool or transaction code runs.
+ *
+ * @since 0.1.0
+ */
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Statement from "@effect/sql/Statement"
+import * as Effect from "effect/Effect"
+import * as Connections from "../connection/Connections.js"
+import * as Facade from "../connection/Facade.js"
+import * as Session from "../connection/Session.js"
+import type { DatabaseError } from "../model/DatabaseError.js"
+import * as Transaction from "../transaction/Transaction.js"
+
+/** @since 0.1.0 @category constructors */
+export const make = (
+  connections: Connections.Connections
+): Effect.Effect<SqlClient.SqlClient, never, Reactivity.Reactivity> =>
+  Effect.map(Reactivity.Reactivity, (reactivity) => {
+    const { config, dialect } = connections
+    const compiler = dialect.compiler({ names: config.transformQueryNames, json: config.transformJson })
+    const rows =
+      config.transformResultNames === undefined
+        ? undefined
+        : Statement.defaultTransforms(config.transformResultNames, config.transformJson).array
+    const pooled = Facade.make(connections, config.prepare)
+    /** The statement's way: the innermost session of this client, else a connection of the pool for it alone. */
+    const acquirer: Effect.Effect<Connection> = Effect.withFiberRuntime((fiber) =>
+      Effect.succeed(Session.current(connections, fiber.currentContext)?.facade ?? pooled)
+    )
+    const attributes = spanAttributes(connections)
+
+    const statements = Statement.make(acquirer, compiler, attributes, rows)
+    const common = {
+      [SqlClient.TypeId]: SqlClient.TypeId,
+      reserve: reserve(connections),
+      withTransaction: <R, E, A>(effect: Effect.Effect<A, E, R>) => withTransaction(connections, effect),
+      reactive: reactivity.stream,
+      reactiveMailbox: reactivity.query
+    }
+    // `safe` and `withoutTransforms` close over the finished client, so they are added to it.
+    const assemble = (
+      constructor: Statement.Constructor,
+      withoutTransforms: (self: SqlClient.SqlClient) => SqlClient.SqlClient
+    ): SqlClient.SqlClient => {
+      const client = Object.assign(constructor, common) as unknown as SqlClient.SqlClient
+      Object.assign(client, { safe: client, withoutTransforms: () => withoutTransforms(client) })
+      return Connections.mark(client, connections)
+    }
+    const plain = () =>
+      assemble(
+        Statement.make(
+          Effect.suspend(() => acquirer),
+          compiler.withoutTransform,
+          attributes,
+          undefined
+        ),
+        (self) => self
+      )
+    let withoutTransforms: SqlClient.SqlClient | undefined
+    return assemble(statements, (self) => {
+      if (rows === undefined && config.transformQueryNames === undefined) return self
+      withoutTransforms ??= plain()
+      return withoutTransforms
+    })
+  })
+
+/** OpenTelemetry's database conventions; nothing that could hold a secret. */
+const spanAttributes = ({ config, dialect }: Connections.Connections): ReadonlyArray<readonly [string, unknown]> => {
+  const host = config.target.hosts[0]
+  return [
+    ...Object.entries(config.spanAttributes),
+    ["db.system.name", dialect.name],
+    ["db.namespace", config.target.database],
+    ...(host === undefined
+      ? []
+      : ([
+          ["server.address", host.host],
+          ["server.port", host.port]
+        ] as const))
+  ]
+}
+
+/** A connection for the length of the scope; its statements fail with `TransactionClosed` after that. */
+const reserve = (connections: Connections.Connections): SqlClient.SqlClient["reserve"] =>
+  Effect.mapError(connections.reserve, Facade.sqlError).pipe(
+    Effect.flatMap((connection) => {
+      const session = new Session.Session({
+        owner: connections,
+        connection,
+        begin: { _tag: "none" },
+        limit: connections.config.pool.acquireTimeout,
+        prepare: connections.config.prepare
+      })
+      return Effect.as(
+        Effect.addFinalizer(() => session.end),
+        session.facade
+      )
+    })
+  )
+
+/** The body's own failure on its way through the transaction, told apart from the transaction's. */
+class Own<E> {
+  constructor(readonly error: E) {}
+}
+
+/** `Transaction.run` in upstream's signature: what the transaction itself fails with is a `SqlError`, its cause ours. */
+const withTransaction = <A, E, R>(
+  connections: Connections.Connections,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError, R> =>
+  Effect.mapError(
+    Transaction.runOn(
+      connections,
+      Effect.mapError(effect, (error) => new Own(error))
+    ),
+    (error: Own<E> | DatabaseError) => (error instanceof Own ? error.error : Facade.sqlError(error))
+  )

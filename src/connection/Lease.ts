@@ -1,0 +1,56 @@
+/**
+ * A claim on one connection of a pool. The lease exists before the wait and owns whatever reaches it, so one
+ * uninterruptible `close` gives back everything, at whatever moment an interrupt strikes: a place in the queue, a
+ * connection just handed over, or one in use. Ownership never travels as an effect's value.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Tracer from "effect/Tracer"
+import type { DatabaseError } from "../model/DatabaseError.js"
+import type { Slot } from "./Slot.js"
+
+/** Where a lease stands. @since 0.1.0 @category models */
+export type LeaseState = "new" | "waiting" | "held" | "closed"
+
+/**
+ * What the pool writes into a lease; only the pool does.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Claim<C> {
+  state: LeaseState = "new"
+  slot: Slot<C> | undefined
+  resume: ((result: Effect.Effect<C, DatabaseError>) => void) | undefined
+  /** The answer, where it came before anybody could listen. */
+  result: Effect.Effect<C, DatabaseError> | undefined
+  /** When waiting must end, and when holding began, in ms on the pool's clock. */
+  deadline = 0
+  since = 0
+  /** The failure to report instead of a time-out: why no connection could be opened while this one waited. */
+  obstacle: DatabaseError | undefined
+  /** What the holder was doing, kept as a reference: its name is looked up only when somebody asks. */
+  context: Context.Context<never> = Context.empty()
+
+  /** The holder's span, for "who keeps the connections?". */
+  get holder(): string {
+    const span = Context.getOption(this.context, Tracer.ParentSpan)
+    if (span._tag === "None") return "(no span)"
+    return span.value._tag === "Span" ? span.value.name : span.value.spanId
+  }
+}
+
+/**
+ * A claim as its holder sees it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Lease<C> {
+  /** Waits for a connection, never longer than the pool's acquire timeout. To be run once, before `close`. */
+  readonly acquire: Effect.Effect<C, DatabaseError>
+  /** Gives everything back. Uninterruptible, never fails, may be run twice. */
+  readonly close: Effect.Effect<void>
+}

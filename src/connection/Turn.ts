@@ -1,0 +1,70 @@
+/**
+ * One at a time, first come first served, with a limit to every wait. Sessions use it: a statement, or a savepoint for its
+ * whole length, has the session to itself. A turn exists before the wait and its `end` gives back whatever it holds.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Scheduler from "effect/Scheduler"
+import { LockTimeoutError } from "../model/DatabaseError.js"
+
+interface Waiter {
+  resume: ((effect: Effect.Effect<void>) => void) | undefined
+}
+
+/** @since 0.1.0 @category models */
+export class Turns {
+  private holder: Waiter | undefined
+  private readonly queue: Array<Waiter> = []
+
+  constructor(private readonly limit: Duration.Duration) {}
+
+  /** Whether nobody has it. */
+  get free(): boolean {
+    return this.holder === undefined
+  }
+
+  /** Runs `effect` alone; fails with `LockTimeoutError` when its turn does not come within the limit. */
+  alone<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LockTimeoutError, R> {
+    return Effect.suspend(() => {
+      const waiter: Waiter = { resume: undefined }
+      return Effect.ensuring(
+        Effect.flatMap(this.wait(waiter), () => effect),
+        Effect.sync(() => this.end(waiter))
+      )
+    })
+  }
+
+  private wait(waiter: Waiter): Effect.Effect<void, LockTimeoutError> {
+    return Effect.withFiberRuntime<void, LockTimeoutError>((fiber) => {
+      if (this.holder === undefined) {
+        this.holder = waiter
+        return Effect.void
+      }
+      if (fiber.currentScheduler instanceof Scheduler.SyncScheduler) return Effect.fail(this.late())
+      this.queue.push(waiter)
+      return Effect.async<void>((resume) => {
+        waiter.resume = resume
+      }).pipe(Effect.timeoutFail({ duration: this.limit, onTimeout: () => this.late() }))
+    })
+  }
+
+  private end(waiter: Waiter) {
+    if (this.holder !== waiter) {
+      const index = this.queue.indexOf(waiter)
+      if (index >= 0) this.queue.splice(index, 1)
+      return
+    }
+    this.holder = this.queue.shift()
+    this.holder?.resume?.(Effect.void)
+  }
+
+  private late() {
+    return new LockTimeoutError({
+      operation: "execute",
+      reason: `another statement or savepoint kept this session for ${Duration.format(this.limit)}`,
+      hint: "A savepoint that waits for a statement of its own outer transaction waits for itself"
+    })
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * How a transaction ends: every cell of what the body did and what the server answered. Nothing here can be interrupted, and
+ * everything has a limit. The body's failure is never replaced by one met while cleaning up.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Connections } from "../connection/Connections.js"
+import { within } from "../connection/Limit.js"
+import type { Session } from "../connection/Session.js"
+import type { DriverConnection, Reply } from "../Dialect.js"
+import { ConnectionError, type DatabaseError, TransactionAborted } from "../model/DatabaseError.js"
+import * as Outcome from "./Outcome.js"
+
+/** A rollback that takes longer costs the connection its life; the server then rolls back by itself. */
+const rollbackLimit = Duration.seconds(5)
+
+/** A COMMIT whose answer takes longer is in doubt: its connection is closed and the server asked. */
+const commitLimit = Duration.seconds(60)
+
+/**
+ * Ends the session's transaction after its body ended with `exit`.
+ *
+ * | body | COMMIT or ROLLBACK answered | result |
+ * |---|---|---|
+ * | any | no statement ran, or BEGIN failed | the body's; nothing is sent |
+ * | success | COMMIT | success |
+ * | success | ROLLBACK (an error was swallowed) | `TransactionAborted`, its cause the first error |
+ * | success | a failure with a SQLSTATE | that failure |
+ * | success | connection lost before COMMIT was sent | the loss |
+ * | success | connection lost, or limit passed, after COMMIT was sent | what the server says became of it |
+ * | failure, defect, interruption | ROLLBACK, or connection lost | the body's |
+ * | failure, defect, interruption | a failure | the body's, the other behind it; connection destroyed |
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const transaction = <A, E>(
+  connections: Connections,
+  session: Session,
+  exit: Exit.Exit<A, E>,
+  confirm: Outcome.Confirm
+): Effect.Effect<Exit.Exit<A, E | DatabaseError>> =>
+  Effect.zipRight(
+    session.end,
+    Effect.suspend((): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+      if (session.begin._tag !== "begun") return Effect.succeed(exit)
+      if (Exit.isFailure(exit)) return undo(session.connection, connections.dialect.transaction.rollback, exit.cause)
+      if (session.connection.status() === "broken") return Effect.map(lost(session), Exit.fail)
+      return commit(connections, session, exit, confirm)
+    })
+  )
+
+const commit = <A, E>(
+  connections: Connections,
+  session: Session,
+  exit: Exit.Exit<A, E>,
+  confirm: Outcome.Confirm
+): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+  const { connection } = session
+  return bounded(connections, connection, connection.script(connections.dialect.transaction.commit), commitLimit).pipe(
+    Effect.exit,
+    Effect.flatMap((answer): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+      if (Exit.isSuccess(answer)) {
+        if (answer.value.at(-1)?.tag !== "ROLLBACK") return Effect.succeed(exit)
+        return Effect.succeed(Exit.fail(aborted("commit", session)))
+      }
+      const error = Cause.failureOption(answer.cause)
+      if (error._tag === "None") return Effect.succeed(Exit.failCause(answer.cause))
+      if (inDoubt(error.value)) {
+        return Effect.map(Outcome.resolve(connections, session, error.value, confirm), (outcome) =>
+          outcome === "committed" ? exit : Exit.fail(outcome)
+        )
+      }
+      session.firstError = error.value
+      return undo(connection, connections.dialect.transaction.rollback, answer.cause)
+    })
+  )
+}
+
+/** Whether COMMIT may have reached the server although its answer did not reach us. */
+const inDoubt = (error: DatabaseError): boolean =>
+  error._tag === "CommitUnknown" || (error._tag === "ConnectionError" && error.sent)
+
+/**
+ * Ends a savepoint: RELEASE after success, back to it after anything else. A failing RELEASE undoes it too.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const savepoint = <A, E>(
+  connections: Connections,
+  session: Session,
+  name: string,
+  exit: Exit.Exit<A, E>
+): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+  const { release, rollbackTo } = connections.dialect.transaction
+  const { connection } = session
+  const back = `${rollbackTo(name)}; ${release(name)}`
+  return Effect.zipRight(
+    session.end,
+    Effect.suspend((): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+      if (session.begin._tag !== "begun") return Effect.succeed(exit)
+      if (Exit.isFailure(exit)) return undo(connection, back, exit.cause)
+      if (connection.status() === "broken") return Effect.map(lost(session), Exit.fail)
+      // A statement of it failed and its error was swallowed: RELEASE could only fail.
+      if (connection.status() === "failed") return undo(connection, back, Cause.fail(aborted("savepoint", session)))
+      return Effect.flatMap(
+        Effect.exit(bounded(connections, connection, connection.script(release(name)), commitLimit)),
+        (answer): Effect.Effect<Exit.Exit<A, E | DatabaseError>> =>
+          Exit.isSuccess(answer) ? Effect.succeed(exit) : undo(connection, back, answer.cause)
+      )
+    })
+  )
+}
+
+/** Sends ROLLBACK (or back to a savepoint) where there is something to roll back; the exit stays what it was. */
+const undo = <E>(
+  connection: DriverConnection,
+  text: string,
+  cause: Cause.Cause<E>
+): Effect.Effect<Exit.Exit<never, E | DatabaseError>> =>
+  Effect.suspend((): Effect.Effect<Exit.Exit<never, E | DatabaseError>> => {
+    if (connection.status() === "broken" || connection.status() === "idle") {
+      return Effect.succeed(Exit.failCause(cause))
+    }
+    const late = new ConnectionError({
+      operation: "rollback",
+      reason: `ROLLBACK was not answered within ${Duration.format(rollbackLimit)}`,
+      phase: "statement",
+      sent: true
+    })
+    return Effect.flatMap(
+      Effect.exit(within(connection.script(text), rollbackLimit, Effect.fail(late))),
+      (answer): Effect.Effect<Exit.Exit<never, E | DatabaseError>> => {
+        if (Exit.isSuccess(answer)) return Effect.succeed(Exit.failCause(cause))
+        return Effect.as(connection.destroy, Exit.failCause(Cause.sequential(cause, answer.cause)))
+      }
+    )
+  })
+
+/** COMMIT and RELEASE wait for the server only so long; then the connection goes, and what became of it is in doubt. */
+const bounded = (
+  connections: Connections,
+  connection: DriverConnection,
+  effect: Effect.Effect<ReadonlyArray<Reply>, DatabaseError>,
+  limit: Duration.Duration
+) => {
+  // Inside this process there is nobody to wait for.
+  if (connections.dialect.sessions !== "many") return effect
+  const late = new ConnectionError({
+    operation: "commit",
+    reason: `COMMIT was not answered within ${Duration.format(limit)}`,
+    phase: "commit",
+    sent: true
+  })
+  return within(effect, limit, Effect.zipRight(connection.destroy, Effect.fail(late)))
+}
+
+const aborted = (operation: string, session: Session) =>
+  new TransactionAborted({
+    operation,
+    reason: `a statement failed and its error was swallowed, so that nothing could be kept${
+      session.firstError === undefined ? "" : `: ${session.firstError.reason}`
+    }`,
+    hint: "To go on after a failing statement, run it in a savepoint of its own",
+    cause: session.firstError
+  })
+
+/** Why the session was lost before COMMIT was sent. */
+const lost = (session: Session): Effect.Effect<DatabaseError> =>
+  session.firstError === undefined
+    ? Effect.map(session.connection.lost, (cause) =>
+        cause._tag === "ConnectionError"
+          ? cause
+          : new ConnectionError({
+              operation: "commit",
+              reason: `the connection was lost before COMMIT was sent: ${cause.reason}`,
+              cause,
+              phase: "idle",
+              sent: false
+            })
+      )
+    : Effect.succeed(session.firstError)

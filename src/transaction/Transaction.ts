@@ -1,0 +1,302 @@
+/**
+ * A transaction that ends knowably: run the effect, COMMIT when it succeeds, ROLLBACK otherwise, and run the whole of it
+ * again when the database says that may help. BEGIN travels with the first statement; where no statement ran, nothing is
+ * sent. Inside another transaction of the same client it is a savepoint, and repeating is left to the outermost one.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import { dual } from "effect/Function"
+import * as Metric from "effect/Metric"
+import type * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Connections from "../connection/Connections.js"
+import * as Session from "../connection/Session.js"
+import type { DriverConnection } from "../Dialect.js"
+import {
+  CommitUnknown,
+  type DatabaseError,
+  find,
+  isTransient,
+  RetriesExhausted,
+  StatementTimeoutError,
+  UnsupportedError
+} from "../model/DatabaseError.js"
+import type { Isolation, TransactionMode } from "../model/TransactionMode.js"
+import * as Ending from "./Ending.js"
+import type { Confirm } from "./Outcome.js"
+import * as Retry from "./Retry.js"
+
+export type { Isolation }
+
+/** All optional. @since 0.1.0 @category models */
+export interface Options extends TransactionMode {
+  /** How transient failures are repeated; without it the enclosing `Retry.withPolicy`, then the configuration. */
+  readonly retry?: Retry.Setting | undefined
+  /** How long the body may take, all attempts and the waits between them included. COMMIT is never cut short by it. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** The span's name. */
+  readonly name?: string | undefined
+  /** What to do about a COMMIT whose answer is lost; `ask-server` by default. */
+  readonly confirm?: Confirm | undefined
+}
+
+/** Transactions run again after a transient failure. @since 0.1.0 @category metrics */
+export const retries = Metric.counter("aquifer.transaction.retries", {
+  description: "Transactions run again after a transient failure",
+  incremental: true
+})
+
+const tries = FiberRef.unsafeMake(0)
+
+/** Which try of the transaction this is, counted from 1; 0 outside of one. @since 0.1.0 @category accessors */
+export const attempt: Effect.Effect<number> = FiberRef.get(tries)
+
+/**
+ * Runs the effect in a transaction. Every statement of this client inside belongs to it; those of forked fibers too, until
+ * it ends: then they fail with `TransactionClosed`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const run: {
+  (
+    options?: Options
+  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DatabaseError, R | SqlClient.SqlClient>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Options
+  ): Effect.Effect<A, E | DatabaseError, R | SqlClient.SqlClient>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options) =>
+    Effect.flatMap(SqlClient.SqlClient, (client) =>
+      Effect.flatMap(Connections.of(client), (connections) => runOn(connections, effect, options))
+    )
+)
+
+/**
+ * `run` on connections already at hand.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const runOn = <A, E, R>(
+  connections: Connections.Connections,
+  effect: Effect.Effect<A, E, R>,
+  options: Options = {}
+): Effect.Effect<A, E | DatabaseError, R> => {
+  const traced = Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
+    const session = Session.current(connections, fiber.currentContext)
+    if (session === undefined) return outermost(connections, effect, options, undefined)
+    // A session without a transaction (a reserved connection) begins one on its own connection.
+    if (session.begin._tag === "none") return session.alone(outermost(connections, effect, options, session.connection))
+    return nested(connections, session, effect, options)
+  })
+  return Effect.withSpan(traced, options.name ?? "sql.transaction", {
+    kind: "client",
+    captureStackTrace: false,
+    attributes: connections.config.spanAttributes
+  })
+}
+
+const outermost = <A, E, R>(
+  connections: Connections.Connections,
+  effect: Effect.Effect<A, E, R>,
+  options: Options,
+  connection: DriverConnection | undefined
+): Effect.Effect<A, E | DatabaseError, R> =>
+  Effect.gen(function* () {
+    const setting = options.retry ?? (yield* Retry.enclosing)
+    const waits = yield* Schedule.driver(Retry.byClass(Retry.decide(setting, connections.config.retry)))
+    const limited = yield* limiter(options.timeout)
+    const failures: Array<DatabaseError> = []
+
+    const loop: Effect.Effect<A, E | DatabaseError, R> = Effect.suspend(() => {
+      const body = limited(Effect.locally(effect, tries, failures.length + 1))
+      return Effect.flatMap(attemptOnce(connections, body, options, connection), ({ exit, transient }) => {
+        if (transient === undefined) return exit
+        failures.push(transient)
+        const given = failures.length > 1 ? Effect.fail(exhausted(failures, transient)) : exit
+        return Effect.logDebug(`transaction attempt ${failures.length} failed: ${transient.message}`).pipe(
+          Effect.zipRight(limited(waits.next(transient))),
+          Effect.matchEffect({
+            onSuccess: () => Effect.zipRight(Metric.increment(retries), loop),
+            onFailure: (over) => (over instanceof StatementTimeoutError ? Effect.fail(over) : given)
+          })
+        )
+      })
+    })
+    return yield* loop
+  })
+
+interface Ended<A, E> {
+  readonly exit: Exit.Exit<A, E | DatabaseError>
+  /** Why running the whole again may help, where it may. */
+  readonly transient: DatabaseError | undefined
+}
+
+const attemptOnce = <A, E, R>(
+  connections: Connections.Connections,
+  body: Effect.Effect<A, E | DatabaseError, R>,
+  options: Options,
+  connection: DriverConnection | undefined
+): Effect.Effect<Ended<A, E>, never, R> =>
+  Effect.uninterruptibleMask((restore) => {
+    const within = (connection: DriverConnection) => {
+      const asks = options.access !== "read only" && options.confirm !== "off"
+      return Effect.withFiberRuntime<Ended<A, E>, never, R>((fiber) => {
+        const session = new Session.Session({
+          owner: connections,
+          connection,
+          begin: { _tag: "pending", text: connections.dialect.transaction.begin(options) },
+          outer: Session.entry(fiber.currentContext),
+          limit: connections.config.pool.acquireTimeout,
+          prepare: connections.config.prepare,
+          asksId: asks && connections.dialect.fate._tag === "Some"
+        })
+        return bodyIn(session, body, restore).pipe(
+          Effect.flatMap((exit) => Ending.transaction(connections, session, exit, options.confirm ?? "ask-server")),
+          Effect.flatMap((exit) => {
+            const ended = { exit, transient: transientIn(session, exit) }
+            return Exit.isSuccess(exit) ? Effect.as(afterwards(session), ended) : Effect.succeed(ended)
+          })
+        )
+      })
+    }
+    if (connection !== undefined) return within(connection)
+    const lease = connections.lease(options.access === "read only" ? "read" : "write")
+    return restore(lease.acquire).pipe(
+      Effect.matchCauseEffect({
+        onSuccess: within,
+        onFailure: (cause): Effect.Effect<Ended<A, E>> => {
+          const exit = Exit.failCause(cause)
+          return Effect.succeed({ exit, transient: transientOf(Cause.failureOption(cause)) })
+        }
+      }),
+      Effect.ensuring(lease.close)
+    )
+  })
+
+const bodyIn = <A, E, R>(
+  session: Session.Session,
+  body: Effect.Effect<A, E, R>,
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+  Effect.exit(restore(Effect.mapInputContext(body, (context: Context.Context<R>) => Session.provide(context, session))))
+
+const nested = <A, E, R>(
+  connections: Connections.Connections,
+  parent: Session.Session,
+  effect: Effect.Effect<A, E, R>,
+  options: Options
+): Effect.Effect<A, E | DatabaseError, R> => {
+  if (options.isolation !== undefined || options.access !== undefined || options.deferrable !== undefined) {
+    return Effect.fail(
+      new UnsupportedError({
+        operation: "savepoint",
+        reason:
+          "isolation, access and deferrable belong to the outermost transaction; a nested one is a savepoint of it"
+      })
+    )
+  }
+  const savepoint = Effect.uninterruptibleMask((restore) => {
+    const name = parent.nextSavepoint()
+    const session = new Session.Session({
+      owner: connections,
+      connection: parent.connection,
+      begin: { _tag: "pending", text: connections.dialect.transaction.savepoint(name) },
+      parent,
+      outer: parent.outer,
+      limit: connections.config.pool.acquireTimeout,
+      prepare: connections.config.prepare
+    })
+    return bodyIn(session, effect, restore).pipe(
+      Effect.flatMap((exit) => Ending.savepoint(connections, session, name, exit)),
+      Effect.flatMap((exit) => {
+        if (Exit.isSuccess(exit)) parent.afterCommit.push(...session.afterCommit)
+        // What a rollback to the savepoint undid is no failure of the outer transaction; a lost session is.
+        else if (parent.connection.status() === "broken") parent.firstError ??= session.firstError
+        return exit
+      })
+    )
+  })
+  return Effect.flatMap(limiter(options.timeout), (limited) => parent.alone(limited(savepoint)))
+}
+
+/** The first failure the server gave decides, not what the body made of it; a success, a defect and an interruption are final. */
+const transientIn = <A, E>(session: Session.Session, exit: Exit.Exit<A, E>): DatabaseError | undefined => {
+  if (Exit.isSuccess(exit) || Cause.isInterrupted(exit.cause)) return undefined
+  const failure = Cause.failureOption(exit.cause)
+  if (failure._tag === "None") return undefined
+  if (failure.value instanceof CommitUnknown) return undefined
+  return isTransient(session.firstError) ? session.firstError : transientOf(failure)
+}
+
+const transientOf = (failure: Option.Option<unknown>): DatabaseError | undefined =>
+  failure._tag === "Some" && isTransient(failure.value) ? find(failure.value) : undefined
+
+/** Each on its own: one that dies does not keep the others from running, and none changes what was committed. */
+const afterwards = (session: Session.Session): Effect.Effect<void> =>
+  Effect.forEach(session.afterCommit, (effect) => Effect.exit(effect), { discard: true })
+
+const exhausted = (attempts: ReadonlyArray<DatabaseError>, last: DatabaseError) =>
+  new RetriesExhausted({
+    operation: last.operation,
+    reason: `${attempts.length} attempts failed, the last with ${last._tag}: ${last.reason}`,
+    cause: last,
+    attempts,
+    last
+  })
+
+/** Cuts what it is given at one common moment, `timeout` from now. */
+const limiter = (timeout: Duration.DurationInput | undefined) =>
+  Effect.map(Clock.currentTimeMillis, (start) => {
+    if (timeout === undefined)
+      return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | StatementTimeoutError, R> => effect
+    const late = () =>
+      new StatementTimeoutError({
+        operation: "transaction",
+        reason: `the transaction took longer than ${Duration.format(timeout)}`
+      })
+    return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | StatementTimeoutError, R> =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.timeoutFail(effect, { duration: start + Duration.toMillis(timeout) - now, onTimeout: late })
+      )
+  })
+
+/**
+ * The effect runs once the outermost transaction has really been committed; it is dropped with a failed attempt or an
+ * undone savepoint. Outside of a transaction it runs at once. It cannot fail: the transaction's outcome stands.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const afterCommit = <R>(
+  effect: Effect.Effect<unknown, never, R>
+): Effect.Effect<void, DatabaseError, R | SqlClient.SqlClient> =>
+  Effect.flatMap(SqlClient.SqlClient, (client) =>
+    Effect.flatMap(Connections.of(client), (connections) =>
+      Effect.contextWithEffect((context: Context.Context<R>) => {
+        const session = Session.current(connections, context as Context.Context<never>)
+        if (session === undefined || session.begin._tag === "none") return Effect.asVoid(effect)
+        session.afterCommit.push(Effect.asVoid(Effect.provide(effect, context)))
+        return Effect.void
+      })
+    )
+  )
+
+/**
+ * `run` for a part of a transaction: it is undone alone when it fails. Outside of a transaction it is one.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const savepoint = <A, E, R>(effect: Effect.Effect<A, E, R>) => run(effect)
