@@ -28,7 +28,8 @@ describe("the house", () => {
   })
 
   it.each(Object.entries(rules))("%s", (_, rule) => {
-    expect(all.flatMap(rule)).toEqual([])
+    // One text: the runner shows equal-looking failures only once.
+    expect(all.flatMap(rule).join("\n")).toBe("")
   })
 })
 
@@ -57,6 +58,7 @@ const cases: Readonly<Record<string, ReadonlyArray<readonly [file: string, text:
     ["src/dialect/sqlState.ts", `import "./postgres/ddl.js"`, "dialect imports src/dialect/postgres/ddl.ts"],
     ["src/dialect/sqlite/ddl.ts", `import "../../connection/Pool.js"`, "sqlite imports src/connection/Pool.ts"],
     ["src/dialect/index.ts", `import "./postgres/index.js"`, "loads postgres before it is asked for"],
+    ["src/dialect/index.ts", `import * as Sqlite from "./sqlite/index.js"`],
     ["src/dialect/index.ts", `const all = { postgres: () => import("./postgres/index.js") }`]
   ],
   "every file has a room": [["src/utils/x.ts", "", "belongs to no room"]],

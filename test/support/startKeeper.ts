@@ -63,8 +63,11 @@ export const startKeeper = async (options: KeeperOptions = {}): Promise<Keeper> 
     stdio: ["pipe", "pipe", "pipe"]
   })
   let complaint = ""
+  let started = false
   child.stderr.on("data", (chunk) => {
-    complaint += chunk
+    // Before its start it goes into the failure; later there is nobody else to say it.
+    if (started) process.stderr.write(`the keeper: ${chunk}`)
+    else complaint += chunk
   })
   child.stdin.on("error", () => {
     // It is gone already; its exit says so.
@@ -86,6 +89,7 @@ export const startKeeper = async (options: KeeperOptions = {}): Promise<Keeper> 
   }
   try {
     const kept: Kept = JSON.parse(await answer("its start"))
+    started = true
     return {
       ...kept,
       pid: child.pid,
