@@ -142,8 +142,10 @@ export interface Dialect {
     /** How a conflict is begun again on the same connection (CockroachDB); none: roll back and begin. */
     readonly restart: Option.Option<string>
   }
-  /** What became of a transaction whose COMMIT was never answered. */
-  readonly fate: Option.Option<(fresh: DriverConnection, transactionId: string) => Effect.Effect<Fate, DatabaseError>>
+  /** What became of a transaction whose COMMIT was never answered; `lost` is the session it ran on. */
+  readonly fate: Option.Option<
+    (fresh: DriverConnection, transactionId: string, lost: DriverConnection) => Effect.Effect<Fate, DatabaseError>
+  >
   /**
    * Holds the one lock of the ledger `name` on the session `own` until the scope ends. Fails with `LockTimeoutError` at
    * once when another holds it (the caller polls). `fence` fails when the lock has been lost meanwhile.
@@ -155,6 +157,8 @@ export interface Dialect {
   readonly inspect: (connection: DriverConnection) => Effect.Effect<LiveSchema, DatabaseError>
   /** The statements that make one change; `before` is the schema they meet (SQLite rebuilds tables from it). */
   readonly ddl: (change: Change, before: LiveSchema) => ReadonlyArray<string>
+  /** Whether `ddl` looks at `before` for this change; not said: it always does. Spares an `inspect` for each change. */
+  readonly rebuilds?: ((change: Change) => boolean) | undefined
   /** What the server says of itself; `version` is always there. */
   readonly vitals: (connection: DriverConnection) => Effect.Effect<Vitals, DatabaseError>
   /** Sessions one database allows: `one writer` and `one` mean that whoever holds a session must not starve the rest. */

@@ -58,8 +58,18 @@ export const make = Effect.fnUntraced(function* (config: DatabaseConfig, dialect
     many ? settings(config.pool.size, config.pool.maxOverflow) : settings(1, 0),
     care(config, dialect, "writer")
   )
+  // Readers never make the database: the first of them waits until the writer has.
+  const afterWriter = Effect.suspend(() => {
+    const claim = writers.lease()
+    return Effect.ensuring(Effect.asVoid(claim.acquire), claim.close)
+  })
+  const made = Effect.flatMap(writers.status, ({ totals }) => (totals.opened > 0 ? Effect.void : afterWriter))
+  const reader = care(config, dialect, "reader")
   const reading = readers
-    ? yield* Pool.make(settings(config.pool.size, config.pool.maxOverflow), care(config, dialect, "reader"))
+    ? yield* Pool.make(settings(config.pool.size, config.pool.maxOverflow), {
+        ...reader,
+        open: Effect.zipRight(made, reader.open)
+      })
     : writers
 
   const lease: Connections["lease"] = (kind) => (kind === "read" ? reading : writers).lease()
@@ -84,12 +94,22 @@ export const make = Effect.fnUntraced(function* (config: DatabaseConfig, dialect
     )
   })
 
+  /** What a reader cannot see (a temporary table) or refuses was not done: the writer decides. */
+  const elsewhere = (error: DatabaseError, request: Request): Effect.Effect<Reply, DatabaseError> =>
+    error._tag === "SqlSyntaxError" || error._tag === "ReadOnlyError"
+      ? withLease("write", (connection) => connection.run(request))
+      : Effect.fail(error)
+
   const connections: Connections = {
     config,
     dialect,
     pool: readers ? both(writers, reading) : writers,
     lease,
-    run: (request) => withLease(dialect.kind(request.text), (connection) => connection.run(request)),
+    run: (request) => {
+      const kind = dialect.kind(request.text)
+      const sent = withLease(kind, (connection) => connection.run(request))
+      return readers && kind === "read" ? Effect.catchAll(sent, (error) => elsewhere(error, request)) : sent
+    },
     script: (text) => withLease("script", (connection) => connection.script(text)),
     stream: (request) =>
       Stream.unwrapScoped(

@@ -11,28 +11,38 @@ import type { Settings } from "./PoolCore.js"
 /** How many holders a report names, the oldest first. */
 const named = 5
 
-/** @since 0.1.0 @category errors */
-export const exhausted = <C>(
-  settings: Settings,
-  snapshot: PoolSnapshot,
-  claim: Claim<C>,
-  held: Iterable<Claim<C>>,
-  now: number
-): DatabaseError => {
-  const waited = `no connection within ${Duration.format(settings.acquireTimeout)}`
-  if (claim.obstacle !== undefined) {
-    return new ConnectionError({
-      operation: "acquire",
-      reason: `${waited}, and none could be opened: ${claim.obstacle.reason}`,
-      cause: claim.obstacle,
-      phase: "connect",
-      sent: false
-    })
+/** A pool that brought nothing. @since 0.1.0 @category models */
+export interface Scene<C> {
+  readonly settings: Settings
+  readonly snapshot: PoolSnapshot
+  /** Why the last attempt to open a connection failed, unless one succeeded since. */
+  readonly obstacle: DatabaseError | undefined
+  /** The oldest first. */
+  readonly held: Iterable<Claim<C>>
+  readonly now: number
+  /** Whether the caller could wait at all. */
+  readonly patient: boolean
+}
+
+const unreachable = (reason: string, cause?: DatabaseError) =>
+  new ConnectionError({
+    operation: "acquire",
+    reason,
+    ...(cause === undefined ? {} : { cause }),
+    phase: "connect",
+    sent: false
+  })
+
+/** The failure a caller gets who waited in vain. @since 0.1.0 @category errors */
+export const exhausted = <C>({ settings, snapshot, obstacle, held, now, patient }: Scene<C>): DatabaseError => {
+  const waited = patient
+    ? `no connection within ${Duration.format(settings.acquireTimeout)}`
+    : "no connection at once, and under Effect.runSync nobody can wait for one"
+  if (obstacle !== undefined) return unreachable(`${waited}, and none could be opened: ${obstacle.reason}`, obstacle)
+  if (snapshot.opening > 0 && snapshot.checkedOut === 0) {
+    return unreachable(`${waited}: the database has not answered yet`)
   }
-  const holders = [...held]
-    .sort((a, b) => a.since - b.since)
-    .slice(0, named)
-    .map((claim) => ({ span: claim.holder, heldMillis: now - claim.since }))
+  const holders = Array.from(held, (claim) => ({ span: claim.holder, heldMillis: now - claim.since })).slice(0, named)
   const longest = holders.map((holder) => `${holder.span} (${Math.round(holder.heldMillis)} ms)`).join(", ")
   return new PoolTimeout({
     operation: "acquire",

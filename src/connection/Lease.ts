@@ -7,6 +7,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 import type { DatabaseError } from "../model/DatabaseError.js"
 import type { Slot } from "./Slot.js"
@@ -23,14 +24,12 @@ export type LeaseState = "new" | "waiting" | "held" | "closed"
 export class Claim<C> {
   state: LeaseState = "new"
   slot: Slot<C> | undefined
-  resume: ((result: Effect.Effect<C, DatabaseError>) => void) | undefined
-  /** The answer, where it came before anybody could listen. */
-  result: Effect.Effect<C, DatabaseError> | undefined
+  resume: ((answer: Exit.Exit<C, DatabaseError>) => void) | undefined
+  /** What came of the wait; it may come before anybody listens. */
+  answer: Exit.Exit<C, DatabaseError> | undefined
   /** When waiting must end, and when holding began, in ms on the pool's clock. */
   deadline = 0
   since = 0
-  /** The failure to report instead of a time-out: why no connection could be opened while this one waited. */
-  obstacle: DatabaseError | undefined
   /** What the holder was doing, kept as a reference: its name is looked up only when somebody asks. */
   context: Context.Context<never> = Context.empty()
 

@@ -8,13 +8,11 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Runtime from "effect/Runtime"
-import type { Scheduler } from "effect/Scheduler"
 import type { PoolSnapshot } from "../model/DatabaseError.js"
 import type { Lease } from "./Lease.js"
 import { PoolCore, type Settings } from "./PoolCore.js"
 import type { Care } from "./Slot.js"
+import { Workers } from "./Workers.js"
 
 /**
  * The pool's public face.
@@ -53,18 +51,9 @@ export const make = Effect.fnUntraced(function* <C>(
   care: Care<C>
 ) {
   const clock = yield* Effect.clock
-  const runtime = yield* Effect.runtime<never>()
-  const run = Runtime.runFork(runtime)
-  const fibers = new Set<Fiber.RuntimeFiber<void>>()
-  const fork = (effect: Effect.Effect<void>, scheduler?: Scheduler) => {
-    const fiber = run(effect, scheduler === undefined ? undefined : { scheduler })
-    fibers.add(fiber)
-    fiber.addObserver(() => fibers.delete(fiber))
-  }
-  const pool = new PoolCore<C>(settings, care, () => clock.unsafeCurrentTimeMillis(), fork)
-  yield* Effect.addFinalizer(() =>
-    pool.drain(settings.drainLimit).pipe(Effect.ensuring(Effect.suspend(() => Fiber.interruptAll(fibers))))
-  )
+  const workers = new Workers(yield* Effect.runtime<never>())
+  const pool = new PoolCore<C>(settings, care, () => clock.unsafeCurrentTimeMillis(), workers)
+  yield* Effect.addFinalizer(() => pool.drain(settings.drainLimit))
   const leasing: Leasing<C> = pool
   return leasing
 })

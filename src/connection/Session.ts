@@ -11,6 +11,7 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { DriverConnection, Reply, Request, Row } from "../Dialect.js"
 import { type DatabaseError, TransactionAborted, TransactionClosed } from "../model/DatabaseError.js"
@@ -60,7 +61,7 @@ export class Session {
   readonly parent: Session | undefined
   readonly outer: Entry | undefined
   begin: Begin
-  /** The first classified failure since the transaction or savepoint began: what decides about a retry. */
+  /** The failure the transaction or savepoint could not survive; before there is one, the last it did. It decides about a retry. */
   firstError: DatabaseError | undefined
   /** The id the server gave the transaction, once it wrote. */
   transactionId: string | undefined
@@ -69,7 +70,15 @@ export class Session {
   /** How deep inside savepoints: 0 is the transaction itself. */
   readonly depth: number
   private savepoints = 0
+  /** Takes no statement any more; then, once nothing of it can be at work: its connection is somebody else's. */
   private ended = false
+  private gone = false
+  /** Whether the transaction lived on after `firstError`. */
+  private survived = false
+  /** Sent and not yet answered: BEGIN and savepoints nobody knows to hold. */
+  private unproved: ReadonlyArray<Pending> = []
+  /** Something was sent that may have written, and no answer has brought the transaction's id since. */
+  private unidentified = false
   private readonly turns: Turns
   private readonly limit: Duration.Duration
   private readonly asksId: boolean
@@ -100,17 +109,27 @@ export class Session {
     return `aquifer_${this.root.savepoints}`
   }
 
+  /** Whether the session, or one around it, takes no statement any more. */
+  get closing(): boolean {
+    return this.ended || (this.parent?.closing ?? false)
+  }
+
+  /** Whether the connection may be somebody else's by now. */
+  get over(): boolean {
+    return this.gone || (this.parent?.over ?? false)
+  }
+
   run(request: Request): Effect.Effect<Reply, DatabaseError> {
     return this.statement(
       Effect.suspend(() => {
-        const root = this.root
-        const asking = root.asksId && root.transactionId === undefined ? { ...request, askId: true } : request
         const pending = this.pending()
         const first = pending[0]
-        if (first === undefined) return this.send(asking)
+        if (first === undefined) return this.send(request)
         // A single BEGIN or SAVEPOINT travels in front of the statement; several go ahead as one script.
-        if (pending.length > 1) return Effect.zipRight(this.open, this.send(asking))
-        return this.beginning(pending, this.send({ ...asking, begin: first.begin.text }))
+        if (pending.length > 1 || (first.session.depth > 0 && mayBeRefused(request))) {
+          return Effect.zipRight(this.open, this.send(request))
+        }
+        return this.beginning(pending, this.send({ ...request, begin: first.begin.text }))
       })
     )
   }
@@ -119,17 +138,27 @@ export class Session {
     return this.statement(
       Effect.zipRight(
         this.open,
-        Effect.suspend(() => this.connection.script(text))
+        Effect.suspend(() => {
+          this.root.unidentified = true
+          return this.connection.script(text)
+        })
       )
     )
   }
 
   stream(request: Request): Stream.Stream<ReadonlyArray<Row>, DatabaseError> {
-    const rows = Stream.suspend(() => this.connection.stream(request)).pipe(
+    const rows = Stream.suspend(() => {
+      this.root.unidentified = true
+      return this.connection.stream(request)
+    }).pipe(
       Stream.tapError((error) => this.note(error)),
-      Stream.ensuring(Effect.suspend(() => (this.connection.pending() > 0 ? this.connection.cancel : Effect.void)))
+      Stream.ensuring(Effect.suspend(() => (this.connection.pending() > 0 ? this.stop : Effect.void)))
     )
-    return Stream.unwrap(Effect.as(this.statement(this.open), rows))
+    // Each chunk is asked for anew, perhaps when the session has long ended.
+    const guarded = Stream.fromPull(
+      Effect.map(Stream.toPull(rows), (pull) => Effect.zipRight(Effect.mapError(this.alive, Option.some), pull))
+    )
+    return Stream.unwrap(Effect.as(this.statement(this.open), guarded))
   }
 
   /** Runs `effect`, say a savepoint's whole life, while no statement and no other savepoint of this session runs. */
@@ -139,13 +168,34 @@ export class Session {
 
   /**
    * Takes no statement from now on and waits for the one that still runs; where that does not end in time, it is stopped.
-   * Runs to its end although its fiber was interrupted.
+   * Runs to its end although its fiber was interrupted. `false`: something was still at work when the time was up.
    */
-  readonly end: Effect.Effect<void> = Effect.suspend(() => {
+  readonly end: Effect.Effect<boolean> = Effect.suspend(() => {
     this.ended = true
-    if (this.turns.free) return Effect.void
-    return within(Effect.ignore(this.turns.alone(Effect.void)), this.limit, this.connection.cancel)
+    if (this.turns.free) {
+      this.gone = true
+      return Effect.succeed(true)
+    }
+    const last = Effect.isSuccess(this.turns.alone(Effect.void))
+    return Effect.flatMap(within(last, this.limit, Effect.succeed(false)), (orderly) =>
+      Effect.as(
+        Effect.ensuring(
+          orderly ? Effect.void : this.stop,
+          Effect.sync(() => {
+            this.gone = true
+          })
+        ),
+        orderly
+      )
+    )
   })
+
+  /** Learns the transaction's id where the answers have not brought it: streams, scripts and abandoned statements. */
+  readonly identify: Effect.Effect<void, DatabaseError> = Effect.suspend(() =>
+    this.unidentified && this.asks && this.connection.status() === "open"
+      ? Effect.asVoid(this.send({ text: "SELECT 1", params: [], prepare: false, rows: "arrays" }))
+      : Effect.void
+  )
 
   /** Sends what BEGIN and savepoints are still pending, the outermost first, as one script. */
   readonly open: Effect.Effect<void, DatabaseError> = Effect.suspend(() => {
@@ -155,31 +205,50 @@ export class Session {
     return Effect.asVoid(this.beginning(pending, this.connection.script(text)))
   })
 
-  private pending(): ReadonlyArray<{
-    readonly session: Session
-    readonly begin: Begin & { readonly _tag: "pending" }
-  }> {
+  private pending(): ReadonlyArray<Pending> {
     const outer = this.parent === undefined ? [] : this.parent.pending()
     return this.begin._tag === "pending" ? [...outer, { session: this, begin: this.begin }] : outer
   }
 
   /** Whatever becomes of the answer, the texts may have reached the server; back to pending only where it says they did not hold. */
   private beginning<A>(
-    pending: ReturnType<Session["pending"]>,
+    pending: ReadonlyArray<Pending>,
     effect: Effect.Effect<A, DatabaseError>
   ): Effect.Effect<A, DatabaseError> {
     for (const { session, begin } of pending) session.begin = { _tag: "begun", text: begin.text }
-    return Effect.tapError(effect, () =>
-      Effect.sync(() => {
-        if (this.connection.status() !== "idle") return
-        for (const { session, begin } of pending) session.begin = begin
+    this.unproved = pending
+    return effect.pipe(
+      Effect.tapError((error) =>
+        Effect.sync(() => {
+          for (const session of this.unbegin()) session.firstError ??= error
+        })
+      ),
+      Effect.map((answer) => {
+        this.unproved = []
+        return answer
       })
     )
   }
 
+  /** Those that turn out not to have begun may begin again. */
+  private unbegin(): ReadonlyArray<Session> {
+    const unproved = this.unproved
+    this.unproved = []
+    if (this.connection.status() !== "idle") return []
+    for (const { session, begin } of unproved) session.begin = begin
+    return unproved.map(({ session }) => session)
+  }
+
+  private get asks(): boolean {
+    return this.root.asksId && this.root.transactionId === undefined
+  }
+
   private send(request: Request): Effect.Effect<Reply, DatabaseError> {
-    return Effect.map(this.connection.run(request), (reply) => {
-      if (reply.transactionId !== undefined) this.root.transactionId = reply.transactionId
+    if (!this.asks) return this.connection.run(request)
+    this.root.unidentified = true
+    return Effect.map(this.connection.run({ ...request, askId: true }), (reply) => {
+      this.root.unidentified = false
+      this.root.transactionId ??= reply.transactionId
       return reply
     })
   }
@@ -189,19 +258,29 @@ export class Session {
     return this.alone(
       Effect.onInterrupt(
         Effect.tapError(effect, (error) => this.note(error)),
-        () => this.connection.cancel
+        () =>
+          Effect.zipRight(
+            this.stop,
+            Effect.sync(() => this.unbegin())
+          )
       )
     )
   }
 
+  /** Stops what runs, unless that may be somebody else's. */
+  private readonly stop: Effect.Effect<void> = Effect.suspend(() => (this.over ? Effect.void : this.connection.cancel))
+
   private note(error: DatabaseError): Effect.Effect<void> {
     return Effect.sync(() => {
-      this.firstError ??= error
+      if (this.firstError !== undefined && !this.survived) return
+      const status = this.connection.status()
+      this.firstError = error
+      this.survived = status === "open" || status === "idle"
     })
   }
 
   private readonly alive = Effect.suspend((): Effect.Effect<void, DatabaseError> => {
-    if (this.ended) {
+    if (this.closing) {
       return Effect.fail(
         new TransactionClosed({
           operation: "execute",
@@ -210,19 +289,33 @@ export class Session {
         })
       )
     }
+    const status = this.connection.status()
+    if (this.root.begin._tag === "begun" && status === "idle") {
+      return this.aborted("execute", "the transaction was ended before its body was: nothing may run outside of it")
+    }
     // A savepoint cannot be made in a transaction that can only be rolled back.
-    if (this.parent !== undefined && this.begin._tag === "pending" && this.connection.status() === "failed") {
-      return Effect.fail(
-        new TransactionAborted({
-          operation: "savepoint",
-          reason: "an earlier statement of this transaction failed",
-          cause: this.root.firstError
-        })
-      )
+    if (this.parent !== undefined && this.begin._tag === "pending" && status === "failed") {
+      return this.aborted("savepoint", "an earlier statement of this transaction failed")
     }
     return Effect.void
   })
+
+  private aborted(operation: string, reason: string): Effect.Effect<never, TransactionAborted> {
+    return Effect.fail(new TransactionAborted({ operation, reason, cause: this.root.firstError }))
+  }
 }
+
+interface Pending {
+  readonly session: Session
+  readonly begin: Begin & { readonly _tag: "pending" }
+}
+
+/**
+ * Whether a driver may refuse to send it. With a savepoint in front nobody could tell afterwards whether that is there, so
+ * the savepoint then goes ahead alone.
+ */
+const mayBeRefused = ({ params, text }: Request): boolean =>
+  text.includes("\0") || params.some((param) => typeof param === "object" && param !== null)
 
 /** The innermost session of `owner` that the fiber's context holds. @since 0.1.0 @category accessors */
 export const current = (owner: object, context: Context.Context<never>): Session | undefined => {
@@ -233,6 +326,19 @@ export const current = (owner: object, context: Context.Context<never>): Session
     entry = session.outer
   }
   return undefined
+}
+
+/** `context` as it was around the whole transaction that `session` belongs to. @since 0.1.0 @category accessors */
+export const outside = <R>(context: Context.Context<R>, session: Session): Context.Context<R> => {
+  let outer = session.root.outer
+  // A reserved connection lends itself to the transaction alone.
+  while (outer?.[SessionId]?.owner === session.owner) outer = outer[SessionId].outer
+  // As below: the tag's part in R is upstream's business.
+  return (
+    outer === undefined
+      ? Context.omit(SqlClient.TransactionConnection)(context)
+      : Context.add(context, SqlClient.TransactionConnection, outer)
+  ) as Context.Context<R>
 }
 
 /** What the tag holds now, ours or not. @since 0.1.0 @category accessors */

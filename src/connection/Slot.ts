@@ -26,9 +26,10 @@ export interface Care<C> {
   readonly lost: (resource: C) => Effect.Effect<unknown>
 }
 
-/** @since 0.1.0 @category models */
+/** One connection. @since 0.1.0 @category models */
 export class Slot<C> {
   idleSince = 0
+  lost = false
   discarded = false
   constructor(
     readonly resource: C,

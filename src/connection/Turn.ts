@@ -6,8 +6,9 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Scheduler from "effect/Scheduler"
 import { LockTimeoutError } from "../model/DatabaseError.js"
+import { within } from "./Limit.js"
+import { mustNotSuspend } from "./Suspension.js"
 
 interface Waiter {
   resume: ((effect: Effect.Effect<void>) => void) | undefined
@@ -42,10 +43,12 @@ export class Turns {
         this.holder = waiter
         return Effect.void
       }
-      if (fiber.currentScheduler instanceof Scheduler.SyncScheduler) return Effect.fail(this.late())
+      if (mustNotSuspend(fiber)) return Effect.fail(this.late())
       this.queue.push(waiter)
       return Effect.async<void>((resume) => {
-        waiter.resume = resume
+        // The turn may have come before anybody could listen.
+        if (this.holder === waiter) resume(Effect.void)
+        else waiter.resume = resume
       }).pipe(Effect.timeoutFail({ duration: this.limit, onTimeout: () => this.late() }))
     })
   }

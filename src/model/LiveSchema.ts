@@ -44,8 +44,7 @@ export interface LiveCheck {
 }
 
 /** @since 0.1.0 @category models */
-export interface LiveIndex {
-  readonly name: string
+export interface LiveIndex extends LiveObject {
   /** Names of columns, or expressions as the product prints them. */
   readonly columns: ReadonlyArray<string>
   readonly unique: boolean
@@ -53,15 +52,15 @@ export interface LiveIndex {
   readonly using?: string | undefined
   /** False for what a failed concurrent build left behind. */
   readonly valid: boolean
-  /** The statement that makes it. */
-  readonly sql: string
 }
 
 /** @since 0.1.0 @category models */
 export interface LiveObject {
   readonly name: string
-  /** The statement that makes it. */
+  /** The statement that makes it, as it is compared. */
   readonly sql: string
+  /** The same to be executed, where it is not. */
+  readonly source?: string | undefined
 }
 
 /** @since 0.1.0 @category models */

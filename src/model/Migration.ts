@@ -45,7 +45,8 @@ export interface Migration {
 const copy: unknown = Effect.succeed
 
 /**
- * What a migration's file exports as its default.
+ * What a migration's file exports as its default. One in a transaction is run again from its beginning when another query
+ * keeps a lock from it for too long, so it should do nothing outside of the database.
  *
  * @since 0.1.0
  * @category constructors

@@ -11,8 +11,8 @@ import * as Exit from "effect/Exit"
 import type { Connections } from "../connection/Connections.js"
 import { within } from "../connection/Limit.js"
 import type { Session } from "../connection/Session.js"
-import type { DriverConnection, Reply } from "../Dialect.js"
-import { ConnectionError, type DatabaseError, TransactionAborted } from "../model/DatabaseError.js"
+import type { DriverConnection } from "../Dialect.js"
+import { ConnectionError, type DatabaseError, TransactionAborted, TransactionClosed } from "../model/DatabaseError.js"
 import * as Outcome from "./Outcome.js"
 
 /** A rollback that takes longer costs the connection its life; the server then rolls back by itself. */
@@ -26,7 +26,9 @@ const commitLimit = Duration.seconds(60)
  *
  * | body | COMMIT or ROLLBACK answered | result |
  * |---|---|---|
- * | any | no statement ran, or BEGIN failed | the body's; nothing is sent |
+ * | any | no statement ran | the body's; nothing is sent |
+ * | success | BEGIN failed (its error was swallowed) | `TransactionAborted`, its cause that error; nothing is sent |
+ * | success | the transaction is over already, or something of it still at work | `TransactionAborted`; what is left is rolled back |
  * | success | COMMIT | success |
  * | success | ROLLBACK (an error was swallowed) | `TransactionAborted`, its cause the first error |
  * | success | a failure with a SQLSTATE | that failure |
@@ -44,15 +46,26 @@ export const transaction = <A, E>(
   exit: Exit.Exit<A, E>,
   confirm: Outcome.Confirm
 ): Effect.Effect<Exit.Exit<A, E | DatabaseError>> =>
-  Effect.zipRight(
-    session.end,
-    Effect.suspend((): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
-      if (session.begin._tag !== "begun") return Effect.succeed(exit)
-      if (Exit.isFailure(exit)) return undo(session.connection, connections.dialect.transaction.rollback, exit.cause)
-      if (session.connection.status() === "broken") return Effect.map(lost(session), Exit.fail)
-      return commit(connections, session, exit, confirm)
-    })
-  )
+  Effect.flatMap(session.end, (orderly): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+    const { rollback } = connections.dialect.transaction
+    if (session.begin._tag !== "begun") {
+      return Effect.succeed(
+        Exit.isSuccess(exit) && session.firstError?.operation === "begin" ? Exit.fail(aborted("begin", session)) : exit
+      )
+    }
+    if (Exit.isFailure(exit)) return undo(session, rollback, exit.cause)
+    const status = session.connection.status()
+    if (status === "broken") return Effect.map(lost(session), Exit.fail)
+    if (status === "idle") return Effect.succeed(Exit.fail(early(session)))
+    if (!orderly) return undo(session, rollback, Cause.fail(unfinished("commit")))
+    return Effect.flatMap(
+      Effect.exit(bounded(connections, session.connection, session.identify, commitLimit)),
+      (identified) =>
+        Exit.isSuccess(identified)
+          ? commit(connections, session, exit, confirm)
+          : undo(session, rollback, identified.cause)
+    )
+  })
 
 const commit = <A, E>(
   connections: Connections,
@@ -76,7 +89,7 @@ const commit = <A, E>(
         )
       }
       session.firstError = error.value
-      return undo(connection, connections.dialect.transaction.rollback, answer.cause)
+      return undo(session, connections.dialect.transaction.rollback, answer.cause)
     })
   )
 }
@@ -100,30 +113,35 @@ export const savepoint = <A, E>(
   const { release, rollbackTo } = connections.dialect.transaction
   const { connection } = session
   const back = `${rollbackTo(name)}; ${release(name)}`
-  return Effect.zipRight(
-    session.end,
-    Effect.suspend((): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
-      if (session.begin._tag !== "begun") return Effect.succeed(exit)
-      if (Exit.isFailure(exit)) return undo(connection, back, exit.cause)
-      if (connection.status() === "broken") return Effect.map(lost(session), Exit.fail)
-      // A statement of it failed and its error was swallowed: RELEASE could only fail.
-      if (connection.status() === "failed") return undo(connection, back, Cause.fail(aborted("savepoint", session)))
-      return Effect.flatMap(
-        Effect.exit(bounded(connections, connection, connection.script(release(name)), commitLimit)),
-        (answer): Effect.Effect<Exit.Exit<A, E | DatabaseError>> =>
-          Exit.isSuccess(answer) ? Effect.succeed(exit) : undo(connection, back, answer.cause)
-      )
-    })
-  )
+  return Effect.flatMap(session.end, (orderly): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+    // The transaction around it has ended without waiting any longer: the connection is no longer this savepoint's.
+    if (session.over && session.parent?.over === true) {
+      return Effect.succeed(Exit.isFailure(exit) ? exit : Exit.fail(closed))
+    }
+    if (session.begin._tag !== "begun") return Effect.succeed(exit)
+    if (Exit.isFailure(exit)) return undo(session, back, exit.cause)
+    const status = connection.status()
+    if (status === "broken") return Effect.map(lost(session), Exit.fail)
+    if (status === "idle") return Effect.succeed(Exit.fail(early(session)))
+    if (!orderly) return undo(session, back, Cause.fail(unfinished("savepoint")))
+    // A statement of it failed and its error was swallowed: RELEASE could only fail.
+    if (status === "failed") return undo(session, back, Cause.fail(aborted("savepoint", session)))
+    return Effect.flatMap(
+      Effect.exit(bounded(connections, connection, connection.script(release(name)), commitLimit)),
+      (answer): Effect.Effect<Exit.Exit<A, E | DatabaseError>> =>
+        Exit.isSuccess(answer) ? Effect.succeed(exit) : undo(session, back, answer.cause)
+    )
+  })
 }
 
 /** Sends ROLLBACK (or back to a savepoint) where there is something to roll back; the exit stays what it was. */
 const undo = <E>(
-  connection: DriverConnection,
+  session: Session,
   text: string,
   cause: Cause.Cause<E>
 ): Effect.Effect<Exit.Exit<never, E | DatabaseError>> =>
   Effect.suspend((): Effect.Effect<Exit.Exit<never, E | DatabaseError>> => {
+    const { connection } = session
     if (connection.status() === "broken" || connection.status() === "idle") {
       return Effect.succeed(Exit.failCause(cause))
     }
@@ -137,18 +155,21 @@ const undo = <E>(
       Effect.exit(within(connection.script(text), rollbackLimit, Effect.fail(late))),
       (answer): Effect.Effect<Exit.Exit<never, E | DatabaseError>> => {
         if (Exit.isSuccess(answer)) return Effect.succeed(Exit.failCause(cause))
+        const failed = Cause.failureOption(answer.cause)
+        // What keeps a savepoint's transaction from going on.
+        if (session.parent !== undefined && failed._tag === "Some") session.root.firstError ??= failed.value
         return Effect.as(connection.destroy, Exit.failCause(Cause.sequential(cause, answer.cause)))
       }
     )
   })
 
 /** COMMIT and RELEASE wait for the server only so long; then the connection goes, and what became of it is in doubt. */
-const bounded = (
+const bounded = <A>(
   connections: Connections,
   connection: DriverConnection,
-  effect: Effect.Effect<ReadonlyArray<Reply>, DatabaseError>,
+  effect: Effect.Effect<A, DatabaseError>,
   limit: Duration.Duration
-) => {
+): Effect.Effect<A, DatabaseError> => {
   // Inside this process there is nobody to wait for.
   if (connections.dialect.sessions !== "many") return effect
   const late = new ConnectionError({
@@ -170,18 +191,39 @@ const aborted = (operation: string, session: Session) =>
     cause: session.firstError
   })
 
-/** Why the session was lost before COMMIT was sent. */
-const lost = (session: Session): Effect.Effect<DatabaseError> =>
-  session.firstError === undefined
-    ? Effect.map(session.connection.lost, (cause) =>
-        cause._tag === "ConnectionError"
-          ? cause
-          : new ConnectionError({
-              operation: "commit",
-              reason: `the connection was lost before COMMIT was sent: ${cause.reason}`,
-              cause,
-              phase: "idle",
-              sent: false
-            })
-      )
-    : Effect.succeed(session.firstError)
+const early = (session: Session) =>
+  new TransactionAborted({
+    operation: "commit",
+    reason: "the transaction was ended before its body was, by the server or by a statement of the body",
+    hint: "Leave BEGIN, COMMIT and ROLLBACK to the transaction",
+    cause: session.firstError
+  })
+
+const unfinished = (operation: string) =>
+  new TransactionAborted({
+    operation,
+    reason: "a statement or savepoint of a forked fiber was still at work when the body had ended",
+    hint: "Join the fibers a transaction forks before it ends"
+  })
+
+const closed = new TransactionClosed({
+  operation: "savepoint",
+  reason: "the transaction around this savepoint has ended"
+})
+
+/** Why the session was lost before COMMIT was sent. Where it was closed by ourselves, nobody else says so. */
+const lost = (session: Session): Effect.Effect<DatabaseError> => {
+  const noticed = (reason: string, cause?: DatabaseError) =>
+    new ConnectionError({
+      operation: "commit",
+      reason: `the connection was lost before COMMIT was sent: ${reason}`,
+      cause,
+      phase: "idle",
+      sent: false
+    })
+  if (session.firstError !== undefined) return Effect.succeed(session.firstError)
+  return Effect.map(
+    within(session.connection.lost, Duration.zero, Effect.succeed(noticed("it was closed"))),
+    (cause) => (cause._tag === "ConnectionError" ? cause : noticed(cause.reason, cause))
+  )
+}

@@ -18,6 +18,9 @@ export type Confirm = "ask-server" | "off"
 /** How long the server is asked, a restart of it included, before the outcome counts as unknown. */
 const deadline = Duration.seconds(30)
 
+/** A session that has not answered by then hangs: the next attempt takes another one. */
+const patience = Duration.seconds(3)
+
 const again = Schedule.exponential(Duration.millis(20)).pipe(
   Schedule.union(Schedule.spaced(Duration.seconds(1))),
   Schedule.jittered
@@ -51,7 +54,16 @@ export const resolve = (
   const id = session.transactionId
   if (id === undefined) return Effect.succeed(notCommitted("nothing had been written", error))
   let last: DatabaseError | undefined
-  const asked = Effect.scoped(Effect.flatMap(connections.own, (fresh) => fate.value(fresh, id))).pipe(
+  const hangs = Effect.fail(
+    new ConnectionError({
+      operation: "commit",
+      reason: `the session on which the server was asked did not answer within ${Duration.format(patience)}`,
+      phase: "statement",
+      sent: true
+    })
+  )
+  const ask = Effect.flatMap(connections.own, (fresh) => within(fate.value(fresh, id, session.connection), patience, hangs))
+  const asked = Effect.scoped(ask).pipe(
     Effect.flatMap((answer) => (answer === "running" ? Effect.fail(undefined) : Effect.succeed(answer))),
     Effect.tapError((failure) =>
       Effect.sync(() => {

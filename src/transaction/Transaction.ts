@@ -15,7 +15,6 @@ import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import { dual } from "effect/Function"
 import * as Metric from "effect/Metric"
-import type * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Connections from "../connection/Connections.js"
 import * as Session from "../connection/Session.js"
@@ -27,6 +26,7 @@ import {
   isTransient,
   RetriesExhausted,
   StatementTimeoutError,
+  TransactionAborted,
   UnsupportedError
 } from "../model/DatabaseError.js"
 import type { Isolation, TransactionMode } from "../model/TransactionMode.js"
@@ -120,13 +120,14 @@ const outermost = <A, E, R>(
     const failures: Array<DatabaseError> = []
 
     const loop: Effect.Effect<A, E | DatabaseError, R> = Effect.suspend(() => {
-      const body = limited(Effect.locally(effect, tries, failures.length + 1))
-      return Effect.flatMap(attemptOnce(connections, body, options, connection), ({ exit, transient }) => {
+      const body = Effect.locally(effect, tries, failures.length + 1)
+      const bounded: Bounded = (effect) => limited(effect, failures.at(-1))
+      return Effect.flatMap(attemptOnce(connections, body, options, connection, bounded), ({ exit, transient }) => {
         if (transient === undefined) return exit
         failures.push(transient)
         const given = failures.length > 1 ? Effect.fail(exhausted(failures, transient)) : exit
-        return Effect.logDebug(`transaction attempt ${failures.length} failed: ${transient.message}`).pipe(
-          Effect.zipRight(limited(waits.next(transient))),
+        return failedTry(failures.length, transient).pipe(
+          Effect.zipRight(bounded(waits.next(transient))),
           Effect.matchEffect({
             onSuccess: () => Effect.zipRight(Metric.increment(retries), loop),
             onFailure: (over) => (over instanceof StatementTimeoutError ? Effect.fail(over) : given)
@@ -137,6 +138,18 @@ const outermost = <A, E, R>(
     return yield* loop
   })
 
+/** Cuts an effect at the transaction's own deadline. */
+type Bounded = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StatementTimeoutError, R>
+
+const failedTry = (attempt: number, error: DatabaseError): Effect.Effect<void> =>
+  Effect.logDebug(`transaction attempt ${attempt} failed: ${error.message}`).pipe(
+    Effect.zipRight(Effect.zip(Effect.currentSpan, Clock.currentTimeNanos)),
+    Effect.map(([span, now]) =>
+      span.event("transaction attempt failed", now, { attempt, "error.type": error._tag, error: error.message })
+    ),
+    Effect.ignore
+  )
+
 interface Ended<A, E> {
   readonly exit: Exit.Exit<A, E | DatabaseError>
   /** Why running the whole again may help, where it may. */
@@ -145,11 +158,13 @@ interface Ended<A, E> {
 
 const attemptOnce = <A, E, R>(
   connections: Connections.Connections,
-  body: Effect.Effect<A, E | DatabaseError, R>,
+  body: Effect.Effect<A, E, R>,
   options: Options,
-  connection: DriverConnection | undefined
+  connection: DriverConnection | undefined,
+  bounded: Bounded
 ): Effect.Effect<Ended<A, E>, never, R> =>
   Effect.uninterruptibleMask((restore) => {
+    let committed: Session.Session | undefined
     const within = (connection: DriverConnection) => {
       const asks = options.access !== "read only" && options.confirm !== "off"
       return Effect.withFiberRuntime<Ended<A, E>, never, R>((fiber) => {
@@ -162,26 +177,30 @@ const attemptOnce = <A, E, R>(
           prepare: connections.config.prepare,
           asksId: asks && connections.dialect.fate._tag === "Some"
         })
-        return bodyIn(session, body, restore).pipe(
+        return bodyIn(session, bounded(body), restore).pipe(
           Effect.flatMap((exit) => Ending.transaction(connections, session, exit, options.confirm ?? "ask-server")),
-          Effect.flatMap((exit) => {
-            const ended = { exit, transient: transientIn(session, exit) }
-            return Exit.isSuccess(exit) ? Effect.as(afterwards(session), ended) : Effect.succeed(ended)
+          Effect.map((exit) => {
+            if (Exit.isSuccess(exit)) committed = session
+            return { exit, transient: transientIn(session, exit) }
           })
         )
       })
     }
-    if (connection !== undefined) return within(connection)
+    // Once the connection is back: what runs then may want one.
+    const afterwards = (ended: Effect.Effect<Ended<A, E>, never, R>) =>
+      Effect.tap(ended, () => Effect.forEach(committed?.afterCommit ?? [], afterwardsAlone, { discard: true }))
+    if (connection !== undefined) return afterwards(within(connection))
     const lease = connections.lease(options.access === "read only" ? "read" : "write")
-    return restore(lease.acquire).pipe(
+    return restore(bounded(lease.acquire)).pipe(
       Effect.matchCauseEffect({
         onSuccess: within,
         onFailure: (cause): Effect.Effect<Ended<A, E>> => {
           const exit = Exit.failCause(cause)
-          return Effect.succeed({ exit, transient: transientOf(Cause.failureOption(cause)) })
+          return Effect.succeed({ exit, transient: transientIn(undefined, exit) })
         }
       }),
-      Effect.ensuring(lease.close)
+      Effect.ensuring(lease.close),
+      afterwards
     )
   })
 
@@ -207,45 +226,55 @@ const nested = <A, E, R>(
       })
     )
   }
-  const savepoint = Effect.uninterruptibleMask((restore) => {
-    const name = parent.nextSavepoint()
-    const session = new Session.Session({
-      owner: connections,
-      connection: parent.connection,
-      begin: { _tag: "pending", text: connections.dialect.transaction.savepoint(name) },
-      parent,
-      outer: parent.outer,
-      limit: connections.config.pool.acquireTimeout,
-      prepare: connections.config.prepare
-    })
-    return bodyIn(session, effect, restore).pipe(
-      Effect.flatMap((exit) => Ending.savepoint(connections, session, name, exit)),
-      Effect.flatMap((exit) => {
-        if (Exit.isSuccess(exit)) parent.afterCommit.push(...session.afterCommit)
-        // What a rollback to the savepoint undid is no failure of the outer transaction; a lost session is.
-        else if (parent.connection.status() === "broken") parent.firstError ??= session.firstError
-        return exit
+  const savepoint = (bounded: Bounded) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
+        const name = parent.nextSavepoint()
+        const session = new Session.Session({
+          owner: connections,
+          connection: parent.connection,
+          begin: { _tag: "pending", text: connections.dialect.transaction.savepoint(name) },
+          parent,
+          outer: Session.entry(fiber.currentContext),
+          limit: connections.config.pool.acquireTimeout,
+          prepare: connections.config.prepare
+        })
+        return bodyIn(session, bounded(effect), restore).pipe(
+          Effect.flatMap((exit) => Ending.savepoint(connections, session, name, exit)),
+          Effect.flatMap((exit) => {
+            if (Exit.isSuccess(exit)) parent.afterCommit.push(...session.afterCommit)
+            // What a rollback to the savepoint undid is no failure of the outer transaction; a lost session is.
+            else if (parent.connection.status() === "broken") parent.firstError ??= session.firstError
+            return exit
+          })
+        )
       })
     )
-  })
-  return Effect.flatMap(limiter(options.timeout), (limited) => parent.alone(limited(savepoint)))
+  return Effect.flatMap(limiter(options.timeout), (limited) => parent.alone(savepoint((effect) => limited(effect))))
 }
 
-/** The first failure the server gave decides, not what the body made of it; a success, a defect and an interruption are final. */
-const transientIn = <A, E>(session: Session.Session, exit: Exit.Exit<A, E>): DatabaseError | undefined => {
-  if (Exit.isSuccess(exit) || Cause.isInterrupted(exit.cause)) return undefined
+/**
+ * The first failure the server gave decides, not what the body made of it. Final are a success, an interruption, a COMMIT
+ * nobody knows the outcome of, and a defect, unless it is a database's failure in a defect's clothes (repositories do that).
+ */
+const transientIn = <A, E>(session: Session.Session | undefined, exit: Exit.Exit<A, E>): DatabaseError | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  const defects = Array.from(Cause.defects(exit.cause), find)
+  if (defects.includes(undefined)) return undefined
   const failure = Cause.failureOption(exit.cause)
-  if (failure._tag === "None") return undefined
-  if (failure.value instanceof CommitUnknown) return undefined
-  return isTransient(session.firstError) ? session.firstError : transientOf(failure)
+  const ended = failure._tag === "Some" ? find(failure.value) : defects[0]
+  if (failure._tag === "None" && ended === undefined) return undefined
+  if (ended instanceof CommitUnknown) return undefined
+  return [session?.firstError, ended].map(decisive).find(isTransient)
 }
 
-const transientOf = (failure: Option.Option<unknown>): DatabaseError | undefined =>
-  failure._tag === "Some" && isTransient(failure.value) ? find(failure.value) : undefined
+/** Where a swallowed failure is all that is left, it is the one that decides. */
+const decisive = (error: DatabaseError | undefined): DatabaseError | undefined =>
+  error instanceof TransactionAborted ? (find(error.cause) ?? error) : error
 
 /** Each on its own: one that dies does not keep the others from running, and none changes what was committed. */
-const afterwards = (session: Session.Session): Effect.Effect<void> =>
-  Effect.forEach(session.afterCommit, (effect) => Effect.exit(effect), { discard: true })
+const afterwardsAlone = (effect: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.catchAllCause(effect, (cause) => Effect.logError("an afterCommit effect died", cause))
 
 const exhausted = (attempts: ReadonlyArray<DatabaseError>, last: DatabaseError) =>
   new RetriesExhausted({
@@ -256,25 +285,31 @@ const exhausted = (attempts: ReadonlyArray<DatabaseError>, last: DatabaseError) 
     last
   })
 
-/** Cuts what it is given at one common moment, `timeout` from now. */
+/** Cuts what it is given at one common moment, `timeout` from now; what failed before stands behind. */
 const limiter = (timeout: Duration.DurationInput | undefined) =>
-  Effect.map(Clock.currentTimeMillis, (start) => {
-    if (timeout === undefined)
-      return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | StatementTimeoutError, R> => effect
-    const late = () =>
-      new StatementTimeoutError({
-        operation: "transaction",
-        reason: `the transaction took longer than ${Duration.format(timeout)}`
-      })
-    return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | StatementTimeoutError, R> =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.timeoutFail(effect, { duration: start + Duration.toMillis(timeout) - now, onTimeout: late })
-      )
-  })
+  Effect.map(
+    Clock.currentTimeMillis,
+    (start) =>
+      <A, E, R>(effect: Effect.Effect<A, E, R>, last?: DatabaseError): Effect.Effect<A, E | StatementTimeoutError, R> =>
+        timeout === undefined
+          ? effect
+          : Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              Effect.timeoutFail(effect, {
+                duration: start + Duration.toMillis(timeout) - now,
+                onTimeout: () =>
+                  new StatementTimeoutError({
+                    operation: "transaction",
+                    reason: `the transaction took longer than ${Duration.format(timeout)}`,
+                    cause: last
+                  })
+              })
+            )
+  )
 
 /**
  * The effect runs once the outermost transaction has really been committed; it is dropped with a failed attempt or an
- * undone savepoint. Outside of a transaction it runs at once. It cannot fail: the transaction's outcome stands.
+ * undone savepoint. Its own statements run outside of the transaction. Outside of one it runs at once. It cannot fail, the
+ * transaction's outcome stands; nor can it be interrupted: bound what it waits for.
  *
  * @since 0.1.0
  * @category combinators
@@ -287,7 +322,7 @@ export const afterCommit = <R>(
       Effect.contextWithEffect((context: Context.Context<R>) => {
         const session = Session.current(connections, context as Context.Context<never>)
         if (session === undefined || session.begin._tag === "none") return Effect.asVoid(effect)
-        session.afterCommit.push(Effect.asVoid(Effect.provide(effect, context)))
+        session.afterCommit.push(Effect.asVoid(Effect.mapInputContext(effect, () => Session.outside(context, session))))
         return Effect.void
       })
     )

@@ -9,11 +9,18 @@ import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type { Scheduler, Task } from "effect/Scheduler"
 
+/**
+ * The priority to give way with. A number makes Effect wrap the yield in operations of its own, before and after, which
+ * would be asked in turn; without one it is a single operation.
+ */
+const plainly = undefined as unknown as number
+
 /** Fibers give way before each operation; `before` is called with the number of each step, counted from 0. */
 export class SteppingScheduler implements Scheduler {
   steps = 0
   private readonly tasks: Array<Task> = []
   private running = false
+  private stopped = false
   /** Having given way a fiber is asked twice before it gets on: for its return, and for the operation it stopped at. */
   private readonly unasked = new WeakMap<Fiber.RuntimeFiber<unknown, unknown>, number>()
 
@@ -22,7 +29,9 @@ export class SteppingScheduler implements Scheduler {
   shouldYield(fiber: Fiber.RuntimeFiber<unknown, unknown>): number | false {
     const past = this.unasked.get(fiber) ?? 0
     this.unasked.set(fiber, past > 0 ? past - 1 : 2)
-    return past > 0 ? false : 0
+    if (past > 0) return false
+    this.stopped = true
+    return plainly
   }
 
   scheduleTask(task: Task) {
@@ -34,7 +43,9 @@ export class SteppingScheduler implements Scheduler {
 
   private run() {
     for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) {
-      this.before(this.steps++)
+      // Outside of every fiber, when one has just given way.
+      if (this.stopped) this.before(this.steps++)
+      this.stopped = false
       task()
     }
     this.running = false
@@ -58,8 +69,12 @@ export const interruptedAt = <A, E, R>(
       const scheduler = new SteppingScheduler((step) => {
         if (step === at) fiber?.unsafeInterruptAsFork(FiberId.none)
       })
-      fiber = Runtime.runFork(runtime, effect, { scheduler })
-      return Effect.map(fiber.await, (exit) => ({ exit, steps: scheduler.steps }))
+      const running = Runtime.runFork(runtime, effect, { scheduler })
+      fiber = running
+      // Observed, not awaited: `await` sends the fiber a message, which would be one more operation of its own.
+      return Effect.async<Run<A, E>>((resume) => {
+        running.addObserver((exit) => resume(Effect.succeed({ exit, steps: scheduler.steps })))
+      })
     })
   )
 

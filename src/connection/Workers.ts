@@ -1,0 +1,63 @@
+/**
+ * The fibers of a pool. They begin uninterruptible, so that what was counted when one was started is always uncounted;
+ * what may be cut short says so itself. Work begun for a fiber that must not suspend runs on that fiber's scheduler, so
+ * that `Effect.runSync` can have it done before it ends.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import type { Scheduler } from "effect/Scheduler"
+import { mustNotSuspend } from "./Suspension.js"
+
+type Fibers = Set<Fiber.RuntimeFiber<void>>
+
+const keep = (fibers: Fibers, fiber: Fiber.RuntimeFiber<void>) => {
+  fibers.add(fiber)
+  fiber.addObserver(() => fibers.delete(fiber))
+  return fiber
+}
+
+/** @since 0.1.0 @category models */
+export class Workers {
+  private readonly busy: Fibers = new Set()
+  private readonly asleep: Fibers = new Set()
+  private readonly runtime: Runtime.Runtime<never>
+
+  constructor(runtime: Runtime.Runtime<never>) {
+    this.runtime = Runtime.disableRuntimeFlag(runtime, RuntimeFlags.Interruption)
+  }
+
+  /** Starts at once, on the caller's stack, and returns when the work ends or first suspends. */
+  fork(effect: Effect.Effect<void>): Fiber.RuntimeFiber<void> {
+    const caller = Fiber.getCurrentFiber()
+    return caller._tag === "Some" && mustNotSuspend(caller.value)
+      ? keep(this.busy, Runtime.runFork(this.runtime, effect, { scheduler: caller.value.currentScheduler }))
+      : keep(this.busy, Runtime.runFork(this.runtime, effect))
+  }
+
+  /** Starts what only waits, which is nobody's hope. */
+  rest(effect: Effect.Effect<void>): Fiber.RuntimeFiber<void> {
+    return keep(this.asleep, Runtime.runFork(this.runtime, effect))
+  }
+
+  /** Whether work goes on that ends without anything having to suspend. */
+  busyOn(scheduler: Scheduler): boolean {
+    for (const fiber of this.busy) if (fiber.currentScheduler === scheduler) return true
+    return false
+  }
+
+  /** Asks everyone to stop. */
+  stop() {
+    for (const fiber of [...this.busy, ...this.asleep]) fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** Waits for all, those included who are started meanwhile. */
+  readonly ended: Effect.Effect<void> = Effect.suspend(() => {
+    const fibers = [...this.busy, ...this.asleep]
+    return fibers.length === 0 ? Effect.void : Effect.zipRight(Fiber.awaitAll(fibers), this.ended)
+  })
+}

@@ -1,0 +1,163 @@
+/**
+ * The ledger: one row per revision that this database has, or is about to have. Compared with the files as a set. Where
+ * DDL is transactional, a row and what it stands for are committed together; otherwise `state` and `step` say how far it
+ * came. Every write happens under the migration lock.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { Dialect, DriverConnection, Row } from "../Dialect.js"
+import * as Change from "../model/Change.js"
+import type { DatabaseError } from "../model/DatabaseError.js"
+import * as LiveSchema from "../model/LiveSchema.js"
+import * as Table from "../model/Table.js"
+import type { Node } from "./Graph.js"
+
+/** @since 0.1.0 @category models */
+export type State = "applied" | "applying" | "reverting"
+
+/** How it came to stand there: by being run, by `stamp`, or taken over from another tool's ledger. @since 0.1.0 @category models */
+export type Origin = "run" | "stamped" | "adopted"
+
+/** @since 0.1.0 @category models */
+export interface Entry {
+  readonly id: string
+  readonly name: string
+  readonly kind: string
+  readonly checksum: string | undefined
+  readonly parents: ReadonlyArray<string>
+  readonly state: State
+  readonly origin: Origin
+  /** Statements done, of a revision that is not transactional. */
+  readonly step: number
+  readonly sequence: number
+  readonly startedAt: Date
+  readonly finishedAt: Date | undefined
+  readonly appliedBy: string
+  readonly error: string | undefined
+}
+
+/** Where the ledger is. @since 0.1.0 @category models */
+export interface Place {
+  readonly table: string
+  readonly schema?: string | undefined
+}
+
+/** The ledger's name, with its schema where it has one: what the lock is called. @since 0.1.0 @category accessors */
+export const lockName = (place: Place): string =>
+  place.schema === undefined ? place.table : `${place.schema}.${place.table}`
+
+const columns = {
+  id: Table.text.pipe(Table.primaryKey),
+  name: Table.text,
+  kind: Table.text,
+  checksum: Table.text.pipe(Table.nullable),
+  parents: Table.text,
+  state: Table.text.pipe(Table.check("state IN ('applied', 'applying', 'reverting')")),
+  origin: Table.text.pipe(Table.check("origin IN ('run', 'stamped', 'adopted')")),
+  step: Table.int.pipe(Table.withDefault(0)),
+  sequence: Table.int.pipe(Table.unique),
+  started_at: Table.timestamp,
+  finished_at: Table.timestamp.pipe(Table.nullable),
+  applied_by: Table.text,
+  error: Table.text.pipe(Table.nullable)
+}
+const names = Object.keys(columns)
+
+/** A ledger of one database. @since 0.1.0 @category models */
+export interface Ledger {
+  readonly place: Place
+  /** Makes it where it is not there. Only under the lock: IF NOT EXISTS races. */
+  readonly create: (own: DriverConnection) => Effect.Effect<void, DatabaseError>
+  readonly select: string
+  readonly decode: (rows: ReadonlyArray<Row>) => ReadonlyArray<Entry>
+  readonly read: (own: DriverConnection) => Effect.Effect<ReadonlyArray<Entry>, DatabaseError>
+  readonly insert: (own: DriverConnection, entry: Entry) => Effect.Effect<void, DatabaseError>
+  readonly update: (
+    own: DriverConnection,
+    id: string,
+    fields: Partial<Pick<Entry, "state" | "step" | "checksum" | "finishedAt" | "error">>
+  ) => Effect.Effect<void, DatabaseError>
+  readonly remove: (own: DriverConnection, id: string) => Effect.Effect<void, DatabaseError>
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** @since 0.1.0 @category constructors */
+export const make = (dialect: Dialect, place: Place): Ledger => {
+  const at = place.schema === undefined ? quoted(place.table) : `${quoted(place.schema)}.${quoted(place.table)}`
+  const send = (own: DriverConnection, text: string, params: ReadonlyArray<unknown> = []) =>
+    own.run({ text, params: params.map(dialect.encode), prepare: params.length > 0, rows: "objects" })
+  const select = `SELECT ${names.map(quoted).join(", ")} FROM ${at} ORDER BY "sequence"`
+  const insert = `INSERT INTO ${at} (${names.map(quoted).join(", ")}) VALUES (${names.map((_, i) => dialect.placeholder(i + 1)).join(", ")})`
+  return {
+    place,
+    select,
+    decode: (rows) => rows.map(entry),
+    create: (own) => {
+      const table = Table.definition(Table.make(place.table, columns, undefined, { schema: place.schema }))
+      return Effect.forEach(
+        dialect.ddl(Change.make.CreateTable({ table, ifNotExists: true }), LiveSchema.empty),
+        (text) => own.script(text),
+        { discard: true }
+      )
+    },
+    read: (own) => Effect.map(send(own, select), (reply) => reply.rows.map(entry)),
+    insert: (own, entry) => Effect.asVoid(send(own, insert, values(entry))),
+    update: (own, id, fields) => {
+      const set = Object.entries(fields).map(([key, value]) => [columnOf[key] ?? key, value] as const)
+      const text = set.map(([name], i) => `${quoted(name)} = ${dialect.placeholder(i + 1)}`).join(", ")
+      return Effect.asVoid(
+        send(own, `UPDATE ${at} SET ${text} WHERE "id" = ${dialect.placeholder(set.length + 1)}`, [
+          ...set.map(([, value]) => value ?? null),
+          id
+        ])
+      )
+    },
+    remove: (own, id) => Effect.asVoid(send(own, `DELETE FROM ${at} WHERE "id" = ${dialect.placeholder(1)}`, [id]))
+  }
+}
+
+const columnOf: Readonly<Record<string, string>> = { finishedAt: "finished_at" }
+
+const values = (entry: Entry): ReadonlyArray<unknown> => [
+  entry.id,
+  entry.name,
+  entry.kind,
+  entry.checksum ?? null,
+  JSON.stringify(entry.parents),
+  entry.state,
+  entry.origin,
+  entry.step,
+  entry.sequence,
+  entry.startedAt,
+  entry.finishedAt ?? null,
+  entry.appliedBy,
+  entry.error ?? null
+]
+
+const entry = (row: Row): Entry => ({
+  id: row.id,
+  name: row.name,
+  kind: row.kind,
+  checksum: row.checksum ?? undefined,
+  parents: JSON.parse(row.parents),
+  state: row.state,
+  origin: row.origin,
+  step: Number(row.step),
+  sequence: Number(row.sequence),
+  startedAt: new Date(row.started_at),
+  finishedAt: row.finished_at === null ? undefined : new Date(row.finished_at),
+  appliedBy: row.applied_by,
+  error: row.error ?? undefined
+})
+
+/** The row of a revision that is about to be run, or has been. @since 0.1.0 @category constructors */
+export const entryOf = (node: Node, fields: Omit<Entry, "id" | "name" | "kind" | "checksum" | "parents">): Entry => ({
+  id: node.id,
+  name: node.name,
+  kind: node.kind,
+  checksum: node.checksum,
+  parents: node.parents,
+  ...fields
+})

@@ -1,0 +1,23 @@
+/** A program of its own that migrates: says when it is ready, waits for the file that lets all begin, says what it did. */
+import * as fs from "node:fs"
+import { setTimeout as sleep } from "node:timers/promises"
+import * as Effect from "effect/Effect"
+import { Database, Migrator } from "effect-aquifer"
+
+const [url = "", directory = "", go = ""] = process.argv.slice(-3)
+
+const program = Effect.gen(function* () {
+  process.stdout.write("ready\n")
+  yield* Effect.promise(async () => {
+    while (!fs.existsSync(go)) await sleep(10)
+  })
+  const report = yield* Migrator.up({ directory, lockTimeout: "30 seconds" })
+  process.stdout.write(`applied ${report.applied.length} already ${report.already}\n`)
+})
+
+Effect.runPromise(Effect.provide(program, Database.layer({ url, applicationName: `runner ${process.pid}` }))).catch(
+  (error) => {
+    process.stderr.write(`${String(error)}\n`)
+    process.exitCode = 1
+  }
+)
