@@ -20,6 +20,7 @@ import { Dialect } from "./Dialect.js"
 import * as Dialects from "./dialect/index.js"
 import * as DatabaseConfig from "./model/DatabaseConfig.js"
 import type { DatabaseError } from "./model/DatabaseError.js"
+import * as PromiseClient from "./PromiseClient.js"
 
 /** What a database layer provides. @since 0.1.0 @category models */
 export type Services = SqlClient.SqlClient | Dialect | Pool | DatabaseConfig.DatabaseConfig
@@ -85,3 +86,12 @@ export const layerFrom = <E, R>(
 
 /** The database the environment describes, with `.env` behind it. @since 0.1.0 @category layers */
 export const DatabaseLive: Layer.Layer<Services, Failure> = from(DatabaseConfig.fromEnvironment)
+
+/**
+ * A database for code without Effect: queries and transactions are Promises, rejected with the typed failure itself.
+ * Resolves when the first connection is proved (or at once with `connect: "lazy"`); `close` leaves no handle open.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const promise = (options: Options): Promise<PromiseClient.PromiseClient> => PromiseClient.open(layer(options))

@@ -9,7 +9,7 @@ export type Rule = (source: Source) => ReadonlyArray<string>
 
 /** Bottom up: a room may import itself and what stands before it. */
 const rooms = ["model", "Dialect", "connection", "transaction", "client", "schema", "migration", "seed", "observe"]
-const edges = ["Database", "testing", "http", "cli", "app", "index", "bin"]
+const edges = ["Database", "PromiseClient", "testing", "http", "cli", "app", "index", "bin"]
 const products = ["postgres", "cockroach", "pglite", "sqlite"]
 
 /** Products that are another one except for what they say. */
