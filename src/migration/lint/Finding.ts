@@ -102,3 +102,14 @@ export interface Facts {
   /** Whoever runs the text has set `lock_timeout`. Default true, because the migrator has. */
   readonly lockTimeout?: boolean | undefined
 }
+
+/**
+ * - `transaction`: it can run in one, with the row that says it is done.
+ * - `probe`: the catalogue tells whether it is done: `index` is there and valid, or gone.
+ * - `repeat`: doing it once more does no harm.
+ * - `never`: interrupted, it leaves something that nobody can tell from the catalogue.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Resume = "transaction" | "probe" | "repeat" | "never"

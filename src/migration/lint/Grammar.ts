@@ -4,22 +4,12 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Node, ParseResult } from "libpg-query"
+import { LintUnavailable } from "./LintUnavailable.js"
 import type { Script, Span, Statement, Unreadable } from "./Script.js"
 import { byteIndex, pointIndex } from "./Text.js"
-
-/** The grammar could not be loaded. @since 0.1.0 @category errors */
-export class LintUnavailable extends Data.TaggedError("LintUnavailable")<{
-  readonly package: string
-  readonly cause: unknown
-}> {
-  override get message(): string {
-    return `PostgreSQL's grammar could not be loaded. Install the optional package ${this.package} (npm install --save-dev ${this.package}).`
-  }
-}
 
 interface Token {
   readonly start: number
@@ -56,9 +46,10 @@ const controls = /[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]/g
 const refusal = (text: string, cause: unknown): Unreadable => {
   const details = (cause as { readonly sqlDetails?: { readonly cursorPosition?: number } }).sqlDetails
   const position = details?.cursorPosition
+  const said = cause instanceof Error ? cause.message : String(cause)
   const end = text.trimEnd().length
   return {
-    problem: cause instanceof Error ? cause.message : String(cause),
+    problem: details === undefined ? `the grammar gave up on it (${said})` : said,
     index: position === undefined || position < 0 ? end : Math.min(pointIndex(text, position), end)
   }
 }

@@ -81,7 +81,7 @@ export class History {
       this.validated.push(own ?? { table, constraint: undefined })
     }
     const value = as(node, "AlterEnumStmt")
-    if (value?.newVal !== undefined && this.transaction) {
+    if (value?.newVal !== undefined && value.oldVal === undefined && this.transaction) {
       const type = nameFrom(words(value.typeName))
       if (!this.types.some((one) => same(one, type))) this.values.add(value.newVal)
     }

@@ -42,7 +42,7 @@ const speaker = (section: Section): Say => {
       level: rule?.level ?? "error",
       file: section.file,
       ...place(index),
-      message: `${match.what}: ${match.why ?? rule?.why ?? ""}`,
+      message: [match.what, match.why ?? rule?.why ?? ""].filter((part) => part !== "").join(": "),
       remedy: match.remedy ?? rule?.remedy ?? "",
       statement
     }
@@ -121,7 +121,7 @@ export const examinePostgres = (
   const script = read(parser, section.text)
   if (Either.isLeft(script)) {
     const { problem, index } = script.left
-    return [speaker(section)("syntax", index, { what: problem }, lineAt(section.text, index))]
+    return [speaker(section)("syntax", index, { what: problem, why: "" }, lineAt(section.text, index))]
   }
   const rules = rulesFor(section)
   let next = 0

@@ -5,18 +5,8 @@
  * @since 0.1.0
  */
 import type { DefElem, Node } from "libpg-query"
+import type { Resume } from "./Finding.js"
 import { all, as, type Name, nameFrom, words } from "./tree.js"
-
-/**
- * - `transaction`: it can run in one, with the row that says it is done.
- * - `probe`: the catalogue tells whether it is done: `index` is there and valid, or gone.
- * - `repeat`: doing it once more does no harm.
- * - `never`: interrupted, it leaves something that nobody can tell from the catalogue.
- *
- * @since 0.1.0
- * @category models
- */
-export type Resume = "transaction" | "probe" | "repeat" | "never"
 
 /** @since 0.1.0 @category models */
 export interface Execution {

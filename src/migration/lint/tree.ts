@@ -31,12 +31,15 @@ export const all = <K extends Tag>(nodes: ReadonlyArray<Node> | undefined, tag: 
 export const words = (nodes: ReadonlyArray<Node> | undefined): ReadonlyArray<string> =>
   all(nodes, "String").map((one) => one.sval ?? "")
 
-/** Every node below, itself included. @since 0.1.0 @category accessors */
+/** Every node below, itself included; a long sum is a deep tree, so nothing is called anew for a level. @since 0.1.0 @category accessors */
 export const walk = function* (tree: unknown): Generator<Node> {
-  if (typeof tree !== "object" || tree === null) return
-  // Whatever is met is treated as a node; `as` asks for a tag before anything is read from it.
-  if (!Array.isArray(tree)) yield tree as Node
-  for (const child of Object.values(tree)) yield* walk(child)
+  const open = [tree]
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    if (typeof one !== "object" || one === null) continue
+    // Whatever is met is treated as a node; `as` asks for a tag before anything is read from it.
+    if (!Array.isArray(one)) yield one as Node
+    for (const child of Object.values(one)) open.push(child)
+  }
 }
 
 /** A name that may be qualified. @since 0.1.0 @category models */

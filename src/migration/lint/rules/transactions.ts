@@ -119,7 +119,8 @@ export const transactionRules: ReadonlyArray<Rule> = [
     good: { sql: `ALTER TABLE users ADD COLUMN ${"long_".repeat(11)}name text;` },
     check: ({ names }) =>
       names
-        .filter((name) => bytes(plain(name.text)) > 63)
+        // A UTF-16 unit has at most three bytes.
+        .filter((name) => name.text.length > 21 && bytes(plain(name.text)) > 63)
         .map((name) => ({ index: name.start, what: `${name.text} has ${bytes(plain(name.text))} bytes` }))
   })
 ]

@@ -5,7 +5,8 @@
  * @since 0.1.0
  */
 
-const steady = new Set(
+/** @since 0.1.0 @category models */
+export const steady: ReadonlySet<string> = new Set(
   [
     "now transaction_timestamp statement_timestamp date_trunc date_part date_bin age timezone make_date make_time",
     "make_timestamp make_timestamptz make_interval to_timestamp to_date to_char to_number justify_days justify_hours",
