@@ -45,11 +45,16 @@ export class Turns {
       }
       if (mustNotSuspend(fiber)) return Effect.fail(this.late())
       this.queue.push(waiter)
-      return Effect.async<void>((resume) => {
-        // The turn may have come before anybody could listen.
+      const turn = Effect.async<void>((resume) => {
+        // It may have come before anybody listened.
         if (this.holder === waiter) resume(Effect.void)
         else waiter.resume = resume
-      }).pipe(Effect.timeoutFail({ duration: this.limit, onTimeout: () => this.late() }))
+      })
+      return within(
+        turn,
+        this.limit,
+        Effect.suspend(() => Effect.fail(this.late()))
+      )
     })
   }
 

@@ -62,7 +62,9 @@ export const resolve = (
       sent: true
     })
   )
-  const ask = Effect.flatMap(connections.own, (fresh) => within(fate.value(fresh, id, session.connection), patience, hangs))
+  const ask = Effect.flatMap(connections.own, (fresh) =>
+    within(fate.value(fresh, id, session.connection), patience, hangs)
+  )
   const asked = Effect.scoped(ask).pipe(
     Effect.flatMap((answer) => (answer === "running" ? Effect.fail(undefined) : Effect.succeed(answer))),
     Effect.tapError((failure) =>

@@ -9,6 +9,9 @@ import * as Transaction from "../../src/transaction/Transaction.js"
 import { interruptEverywhere, type Run, SteppingScheduler } from "../support/scheduler.js"
 import { atRest, conflict, rest, world } from "./support.js"
 
+/** Some thousand transactions take a second or two; a busy machine may take much longer. */
+const patience = 180_000
+
 type World = Effect.Effect.Success<ReturnType<typeof world>>
 
 /** Whether the server heard how every transaction ended, or lost its session. */
@@ -31,42 +34,45 @@ const everywhere = (
   body: (world: World) => Effect.Effect<unknown, unknown>,
   script: (server: ScriptedServer) => void = () => undefined
 ) =>
-  it.live(title, () =>
-    Effect.gen(function* () {
-      let committed = 0
-      const attempt = Effect.gen(function* () {
-        const scope = yield* Scope.make()
-        const it = yield* Scope.extend(world({ pool: { size: 1 } }), scope).pipe(
-          Effect.withScheduler(new SteppingScheduler())
-        )
-        script(it.server)
-        return { world: { ...it, scope }, effect: body(it) }
-      })
-      const verify = (
-        { connections, scope, server, sql }: World & { readonly scope: Scope.CloseableScope },
-        run: Run<unknown, unknown>,
-        at: number
-      ) =>
-        Effect.gen(function* () {
-          const where = `interrupted before step ${at}: ${JSON.stringify(server.events)}`
-          assert.deepStrictEqual(yield* atRest(connections), rest, where)
-          assert.isTrue(known(server), where)
-          assert.deepStrictEqual(server.alone, [], where)
-          // All or nothing, and a caller who was told "done" has it all.
-          if (server.committed.length > 0) committed++
-          else assert.isTrue(Exit.isFailure(run.exit), where)
-          assert.deepStrictEqual(server.committed, server.committed.length === 0 ? [] : writes, where)
-          if (at === Number.POSITIVE_INFINITY) assert.isTrue(Exit.isSuccess(run.exit), where)
-          // The only connection is there for the next one, clean.
-          yield* sql`SELECT 1`
-          assert.deepStrictEqual(server.alone, ["SELECT 1"], where)
-          yield* Scope.close(scope, Exit.void)
+  it.live(
+    title,
+    () =>
+      Effect.gen(function* () {
+        let committed = 0
+        const attempt = Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const it = yield* Scope.extend(world({ pool: { size: 1 } }), scope).pipe(
+            Effect.withScheduler(new SteppingScheduler())
+          )
+          script(it.server)
+          return { world: { ...it, scope }, effect: body(it) }
         })
-      const points = yield* interruptEverywhere(attempt, (world, run, at) => Effect.orDie(verify(world, run, at)))
-      assert.isAbove(points, 100)
-      assert.isAbove(committed, 0)
-      assert.isBelow(committed, points)
-    })
+        const verify = (
+          { connections, scope, server, sql }: World & { readonly scope: Scope.CloseableScope },
+          run: Run<unknown, unknown>,
+          at: number
+        ) =>
+          Effect.gen(function* () {
+            const where = `interrupted before step ${at}: ${JSON.stringify(server.events)}`
+            assert.deepStrictEqual(yield* atRest(connections), rest, where)
+            assert.isTrue(known(server), where)
+            assert.deepStrictEqual(server.alone, [], where)
+            // All or nothing, and a caller who was told "done" has it all.
+            if (server.committed.length > 0) committed++
+            else assert.isTrue(Exit.isFailure(run.exit), where)
+            assert.deepStrictEqual(server.committed, server.committed.length === 0 ? [] : writes, where)
+            if (at === Number.POSITIVE_INFINITY) assert.isTrue(Exit.isSuccess(run.exit), where)
+            // The only connection is there for the next one, clean.
+            yield* sql`SELECT 1`
+            assert.deepStrictEqual(server.alone, ["SELECT 1"], where)
+            yield* Scope.close(scope, Exit.void)
+          })
+        const points = yield* interruptEverywhere(attempt, (world, run, at) => Effect.orDie(verify(world, run, at)))
+        assert.isAbove(points, 100)
+        assert.isAbove(committed, 0)
+        assert.isBelow(committed, points)
+      }),
+    patience
   )
 
 describe("an interrupt before every operation", () => {
@@ -110,22 +116,25 @@ describe("an interrupt before every operation", () => {
     )
   )
 
-  it.live("afterCommit runs exactly when the commit was made", () =>
-    Effect.gen(function* () {
-      const attempt = Effect.gen(function* () {
-        const scope = yield* Scope.make()
-        const it = yield* Scope.extend(world({ pool: { size: 1 } }), scope)
-        const seen: Array<string> = []
-        const after = it.on(Transaction.afterCommit(Effect.sync(() => seen.push("after"))))
-        return { world: { ...it, seen, scope }, effect: it.run(Effect.zipRight(it.sql`INSERT 1`, after)) }
-      })
-      const points = yield* interruptEverywhere(attempt, ({ scope, seen, server }, _, at) =>
-        Effect.gen(function* () {
-          assert.strictEqual(seen.length, server.committed.length, `interrupted before step ${at}`)
-          yield* Scope.close(scope, Exit.void)
+  it.live(
+    "afterCommit runs exactly when the commit was made",
+    () =>
+      Effect.gen(function* () {
+        const attempt = Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const it = yield* Scope.extend(world({ pool: { size: 1 } }), scope)
+          const seen: Array<string> = []
+          const after = it.on(Transaction.afterCommit(Effect.sync(() => seen.push("after"))))
+          return { world: { ...it, seen, scope }, effect: it.run(Effect.zipRight(it.sql`INSERT 1`, after)) }
         })
-      )
-      assert.isAbove(points, 50)
-    })
+        const points = yield* interruptEverywhere(attempt, ({ scope, seen, server }, _, at) =>
+          Effect.gen(function* () {
+            assert.strictEqual(seen.length, server.committed.length, `interrupted before step ${at}`)
+            yield* Scope.close(scope, Exit.void)
+          })
+        )
+        assert.isAbove(points, 50)
+      }),
+    patience
   )
 })

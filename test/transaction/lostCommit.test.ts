@@ -80,6 +80,20 @@ describe("the line is lost after COMMIT was sent", () => {
     })
   )
 
+  it.scoped("a session that hangs when it is asked is given up, and another one is asked", () =>
+    Effect.gen(function* () {
+      const { run, server, sql } = yield* world()
+      server.lose("COMMIT", "unanswered")
+      const hung = server.hold(/^FATE/, { cancel: "unheard" })
+      const fiber = yield* Effect.fork(run(Effect.as(sql`INSERT 1`, "done")))
+      yield* hung.arrived
+      for (let i = 0; i < 5; i++) yield* pass("1 seconds")
+      assert.strictEqual(yield* Fiber.join(fiber), "done")
+      assert.strictEqual(asked(server.texts).length, 2)
+      assert.deepStrictEqual(server.committed, ["INSERT 1"])
+    })
+  )
+
   it.scoped("no answer within 30 s: CommitUnknown, never repeated", () =>
     Effect.gen(function* () {
       const { connections, run, server, sql } = yield* world()

@@ -334,6 +334,11 @@ describe("the body dies", () => {
       const exit = yield* Effect.exit(run(Effect.zipRight(Effect.ignore(sql`INSERT 1`), Effect.die("a bug"))))
       assert.deepStrictEqual(exit, Exit.die("a bug"))
       assert.deepStrictEqual(server.texts, ["BEGIN", "INSERT 1", "ROLLBACK"])
+      // Nor beside a conflict: a finaliser that dies is a bug as well.
+      server.fail("INSERT 2", conflict())
+      const both = yield* Effect.exit(run(Effect.ensuring(sql`INSERT 2`, Effect.die("a bug"))))
+      assert.isTrue(Exit.isFailure(both))
+      assert.strictEqual(server.texts.filter((text) => text === "INSERT 2").length, 1)
     })
   )
 

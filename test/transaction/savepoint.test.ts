@@ -209,6 +209,11 @@ describe("a nested transaction", () => {
       assert.strictEqual(server.count("destroy"), 1)
       assert.deepStrictEqual(server.committed, ["INSERT 1"])
       assert.deepStrictEqual(yield* atRest(connections), rest)
+      // Where it is not to be run again, the caller learns what the connection died of.
+      const refused = new DatabaseError.UnknownError({ operation: "rollback", reason: "will not" })
+      server.fail(/^ROLLBACK TO/, refused)
+      const exit = yield* Effect.exit(run(Effect.zipRight(sql`INSERT 1`, Effect.ignore(inner)), { retry: "never" }))
+      assert.strictEqual(database(failure(exit)).reason, "will not")
     })
   )
 

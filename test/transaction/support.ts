@@ -71,12 +71,14 @@ export const database = (failed: unknown): DatabaseError.DatabaseError => {
   return error
 }
 
-/** The pool holds nothing for anybody, and nobody waits. */
+/** What the pool holds, once it has come to rest or has had ample occasion to. */
 export const atRest = (connections: ScriptedConnection.Scripted["connections"]) =>
-  Effect.map(Effect.zipRight(settle, connections.pool.status), ({ checkedOut, opening, waiting }) => ({
-    checkedOut,
-    opening,
-    waiting
-  }))
+  Effect.gen(function* () {
+    for (let turn = 0; ; turn++) {
+      const { checkedOut, opening, waiting } = yield* connections.pool.status
+      if (checkedOut + opening + waiting === 0 || turn === 100) return { checkedOut, opening, waiting }
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    }
+  })
 
 export const rest = { checkedOut: 0, opening: 0, waiting: 0 }

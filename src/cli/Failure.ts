@@ -1,0 +1,70 @@
+/**
+ * Any failure as what a person reads: one line that says what is wrong and what to do, or one for each problem of a
+ * configuration. The only place that turns errors into words; no stack and no secret comes out of it.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as ConfigError from "effect/ConfigError"
+import { explain } from "../model/DatabaseConfig.js"
+import { type DatabaseError, find } from "../model/DatabaseError.js"
+import { MigrationError } from "../model/MigrationError.js"
+import { SeedError } from "../seed/SeedError.js"
+
+/** What stands in front of each line. @since 0.1.0 @category defaults */
+export const prefix = "aquifer: "
+
+const whenConnecting: Readonly<Partial<Record<DatabaseError["_tag"], string>>> = {
+  ConnectionError: "Check that the server runs and that host and port are right",
+  AuthenticationError: "Check the user and the password",
+  AuthorizationError: "Give this user the right, or use another one",
+  DatabaseNotFound: "Create it, or name another one in DATABASE_URL",
+  TooManyConnections: "Lower DB_POOL_SIZE, or raise the server's limit",
+  PoolTimeout: "Raise DB_POOL_SIZE or DB_POOL_TIMEOUT",
+  LockTimeoutError: "Another process holds the lock: try again when it is done",
+  ResourceError: "The server is out of disk or memory: make room",
+  ReadOnlyError: "The database or its file can only be read: use the primary, or change the file's permissions",
+  CommitUnknown: "Look for the transaction's effects before you repeat it"
+}
+
+/** All white space is one space, and it ends like a sentence. @since 0.1.0 @category conversions */
+export const sentence = (text: string): string => {
+  const line = text.replace(/\s+/g, " ").trim()
+  return /[.!?]$/.test(line) ? line : `${line}.`
+}
+
+const ofDatabase = (error: DatabaseError, where: string | undefined): string => {
+  if (error._tag === "RetriesExhausted") {
+    return `${sentence(`gave up after ${error.attempts.length} attempts`)} ${ofDatabase(error.last, where)}`
+  }
+  const at = where === undefined ? "" : ` (${where})`
+  const detail = error.detail === undefined ? "" : ` ${sentence(error.detail)}`
+  const remedy = error.hint ?? whenConnecting[error._tag]
+  return `${sentence(`${error._tag}${at}: ${error.reason}`)}${detail}${remedy === undefined ? "" : ` ${sentence(remedy)}`}`
+}
+
+const ofError = (error: unknown, where: string | undefined): ReadonlyArray<string> => {
+  if (ConfigError.isConfigError(error)) {
+    // Either one line, or a heading with a dash before each problem.
+    const [first = "", ...problems] = explain(error).split("\n")
+    return problems.length === 0 ? [first] : problems.map((problem) => problem.replace(/^\s*-\s*/, ""))
+  }
+  if (error instanceof MigrationError || error instanceof SeedError) return [error.message]
+  const known = find(error)
+  if (known !== undefined) return [ofDatabase(known, where)]
+  return [error instanceof Error && error.message !== "" ? error.message : "failed for a reason it did not give"]
+}
+
+/**
+ * One line for each problem. `where` is the database in use, its password hidden.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const lines = (cause: Cause.Cause<unknown>, where?: string | undefined): ReadonlyArray<string> => {
+  const failure = Cause.failureOption(cause)
+  if (failure._tag === "Some") return ofError(failure.value, where).map((line) => prefix + sentence(line))
+  const defect = Cause.dieOption(cause)
+  const said = defect._tag === "Some" && defect.value instanceof Error ? `: ${defect.value.message}` : ""
+  return [`${prefix}${sentence(`internal error${said}`)} This is a mistake in aquifer: please report it.`]
+}

@@ -1,0 +1,41 @@
+/**
+ * `aquifer demo`: shows on the database at hand (or a SQLite file of its own) that all of it works together.
+ *
+ * @since 0.1.0
+ */
+import { fileURLToPath } from "node:url"
+import * as Effect from "effect/Effect"
+import { type Command, onDatabase } from "../Command.js"
+import * as Target from "../Target.js"
+import { Terminal } from "../Terminal.js"
+import { render } from "./report.js"
+import { run } from "./run.js"
+
+/** The package's own migrations, in a clone as in an installation. */
+const migrations = fileURLToPath(new URL("../../../migrations", import.meta.url))
+
+/** @since 0.1.0 @category commands */
+export const demo: Command = {
+  name: "demo",
+  summary: "migrate, seed, make 400 transfers at once, check that nothing was lost",
+  takes: ["url", "config", "directory", "json"],
+  run: (options) =>
+    Effect.gen(function* () {
+      const terminal = yield* Terminal
+      const config = yield* Target.resolve(options, Target.embedded)
+      const report = yield* Effect.ensuring(
+        onDatabase(
+          config,
+          run({
+            migrations: options.directory ?? migrations,
+            transfers: 400,
+            fibers: 16,
+            progress: terminal.progress
+          })
+        ),
+        terminal.progress("")
+      )
+      yield* terminal.print(options.json ? JSON.stringify(report, null, 2) : render(report, terminal.style))
+      return report.ok ? 0 : 1
+    })
+}

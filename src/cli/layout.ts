@@ -1,0 +1,38 @@
+/**
+ * How results are laid out: a column of labels, numbers as people write them.
+ *
+ * @since 0.1.0
+ */
+import type { Style } from "./Terminal.js"
+
+const names: Readonly<Record<string, string>> = {
+  postgresql: "PostgreSQL",
+  cockroachdb: "CockroachDB",
+  pglite: "PGlite",
+  sqlite: "SQLite"
+}
+
+/** A product as its makers write it. @since 0.1.0 @category conversions */
+export const called = (product: string): string => names[product] ?? product
+
+const numbers = new Intl.NumberFormat("en-US")
+
+/** @since 0.1.0 @category conversions */
+export const amount = (n: number): string => numbers.format(n)
+
+/** @since 0.1.0 @category conversions */
+export const plural = (n: number, one: string, many: string): string => `${amount(n)} ${n === 1 ? one : many}`
+
+/** A time of three digits: `0.21 ms`, `4.3 ms`, `120 ms`, `1.3 s`. @since 0.1.0 @category conversions */
+export const millis = (n: number): string => {
+  if (n >= 1_000) return `${(n / 1_000).toFixed(n < 10_000 ? 1 : 0)} s`
+  return `${n.toFixed(n < 1 ? 2 : n < 100 ? 1 : 0)} ms`
+}
+
+const width = 12
+
+/** One line each: the label, then what there is to say. An empty label goes on with the one above. @since 0.1.0 @category layout */
+export const rows = (
+  style: Style,
+  lines: ReadonlyArray<readonly [label: string, text: string]>
+): ReadonlyArray<string> => lines.map(([label, text]) => `  ${style.dim(label.padEnd(width))} ${text}`)
