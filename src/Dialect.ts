@@ -139,6 +139,10 @@ export interface Dialect {
     readonly savepoint: (name: string) => string
     readonly release: (name: string) => string
     readonly rollbackTo: (name: string) => string
+    /** Waits for the lock of this number and holds it to the transaction's end; absent where there are no such locks. */
+    readonly lock?: ((key: bigint) => string) | undefined
+    /** Sets a parameter of the session for this transaction alone; absent where sessions have none. */
+    readonly setting?: ((name: string, value: string) => string) | undefined
     /** How a conflict is begun again on the same connection (CockroachDB); none: roll back and begin. */
     readonly restart: Option.Option<string>
   }
@@ -148,22 +152,104 @@ export interface Dialect {
   >
   /**
    * Holds the one lock of the ledger `name` on the session `own` until the scope ends. Fails with `LockTimeoutError` at
-   * once when another holds it (the caller polls). `fence` fails when the lock has been lost meanwhile.
+   * once when another holds it (the caller polls); its `detail` names the holder. With `config`, a pooler in between is
+   * minded.
    */
   readonly migrationLock: (
     own: DriverConnection,
-    name: string
-  ) => Effect.Effect<{ readonly fence: Effect.Effect<void, DatabaseError> }, DatabaseError, Scope.Scope>
+    name: string,
+    config?: DatabaseConfig
+  ) => Effect.Effect<MigrationLock, DatabaseError, Scope.Scope>
   readonly inspect: (connection: DriverConnection) => Effect.Effect<LiveSchema, DatabaseError>
   /** The statements that make one change; `before` is the schema they meet (SQLite rebuilds tables from it). */
   readonly ddl: (change: Change, before: LiveSchema) => ReadonlyArray<string>
   /** Whether `ddl` looks at `before` for this change; not said: it always does. Spares an `inspect` for each change. */
   readonly rebuilds?: ((change: Change) => boolean) | undefined
+  /** How a statement that runs outside of transactions only, and was cut short, is told from one that is done. */
+  readonly resumption?: Resumption | undefined
+  /** An empty database of the same product, gone with the scope: where migrations are tried and written down. */
+  readonly scratch?: ((config: DatabaseConfig) => Effect.Effect<Scratch, DatabaseError, Scope.Scope>) | undefined
+  /** What an administrator asks from outside; absent where nobody can. */
+  readonly admin?: Admin | undefined
   /** What the server says of itself; `version` is always there. */
   readonly vitals: (connection: DriverConnection) => Effect.Effect<Vitals, DatabaseError>
   /** Sessions one database allows: `one writer` and `one` mean that whoever holds a session must not starve the rest. */
   readonly sessions: "many" | "one writer" | "one"
   readonly can: ReadonlySet<Capability>
+}
+
+/** The lock on a ledger, held. @since 0.1.0 @category models */
+export interface MigrationLock {
+  /** Fails when the lock has been lost; asked before each write to the ledger, in its transaction. */
+  readonly fence: Effect.Effect<void, DatabaseError>
+  /** Fails when what a revision leaves behind must not be committed. */
+  readonly settled?: Effect.Effect<void, DatabaseError> | undefined
+  /** `fence` sends nothing, so that a revision, its row and COMMIT may travel in one message. */
+  readonly quiet?: boolean | undefined
+  /** Statements each transaction begins with, where the session may not keep settings. */
+  readonly locals?: ReadonlyArray<string> | undefined
+}
+
+/** An index as statements name it. @since 0.1.0 @category models */
+export interface IndexName {
+  readonly schema?: string | undefined
+  readonly name: string
+}
+
+/** @since 0.1.0 @category models */
+export interface Resumption {
+  /** `invalid` is what a concurrent build that did not come to its end leaves behind. */
+  readonly index: (
+    own: DriverConnection,
+    index: IndexName
+  ) => Effect.Effect<"absent" | "invalid" | "valid", DatabaseError>
+  /** The statement that takes such an index away without stopping anybody. */
+  readonly dropIndex: (index: IndexName) => string
+}
+
+/** @since 0.1.0 @category models */
+export interface Scratch {
+  readonly config: DatabaseConfig
+  readonly dialect: Dialect
+}
+
+/** @since 0.1.0 @category models */
+export interface Admin {
+  /** Makes the configured database, empty; false where it was there. */
+  readonly create: (config: DatabaseConfig) => Effect.Effect<boolean, DatabaseError>
+  /** Removes it and all that is in it, whoever is connected; false where it was not there. */
+  readonly drop: (config: DatabaseConfig) => Effect.Effect<boolean, DatabaseError>
+  /** The sessions on this database whose application name begins with this one. */
+  readonly activity: (
+    connection: DriverConnection,
+    applicationName: string
+  ) => Effect.Effect<ReadonlyArray<Activity>, DatabaseError>
+  /** What may be wrong with this session's server, and what to do about it. */
+  readonly checkup: (
+    connection: DriverConnection,
+    config: DatabaseConfig
+  ) => Effect.Effect<ReadonlyArray<Check>, DatabaseError>
+}
+
+/** One session as its server sees it; seconds since the last change of state and since its transaction began. @since 0.1.0 @category models */
+export interface Activity {
+  readonly id: string
+  readonly applicationName: string
+  readonly user: string
+  readonly client: string
+  readonly state: string
+  readonly waitsFor: string | undefined
+  readonly stateSeconds: number | undefined
+  readonly transactionSeconds: number | undefined
+}
+
+/** @since 0.1.0 @category models */
+export interface Check {
+  readonly name: string
+  readonly verdict: "fine" | "note" | "wrong"
+  readonly finding: string
+  /** What to do; where it is fine, nothing. */
+  readonly remedy?: string | undefined
 }
 
 /** Facts a health report shows. @since 0.1.0 @category models */

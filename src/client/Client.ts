@@ -15,7 +15,7 @@ import * as Connections from "../connection/Connections.js"
 import * as Facade from "../connection/Facade.js"
 import * as Session from "../connection/Session.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
-import * as Transaction from "../transaction/Transaction.js"
+import { runOn } from "../transaction/Run.js"
 
 /** @since 0.1.0 @category constructors */
 export const make = (
@@ -115,7 +115,7 @@ const withTransaction = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.mapError(
-    Transaction.runOn(
+    runOn(
       connections,
       Effect.mapError(effect, (error) => new Own(error))
     ),

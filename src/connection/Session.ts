@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { DriverConnection, Reply, Request, Row } from "../Dialect.js"
-import { type DatabaseError, TransactionAborted, TransactionClosed } from "../model/DatabaseError.js"
+import { type DatabaseError, isDatabaseError, TransactionAborted, TransactionClosed } from "../model/DatabaseError.js"
 import * as Facade from "./Facade.js"
 import { within } from "./Limit.js"
 import { Turns } from "./Turn.js"
@@ -33,7 +33,8 @@ type Entry = readonly [connection: Connection, depth: number] & { readonly [Sess
  */
 export type Begin =
   | { readonly _tag: "none" }
-  | { readonly _tag: "pending"; readonly text: string }
+  /** `script`: several statements (settings behind BEGIN), which go ahead by themselves. */
+  | { readonly _tag: "pending"; readonly text: string; readonly script?: boolean | undefined }
   | { readonly _tag: "begun"; readonly text: string }
 
 /** What a session is made of. @since 0.1.0 @category models */
@@ -126,7 +127,7 @@ export class Session {
         const first = pending[0]
         if (first === undefined) return this.send(request)
         // A single BEGIN or SAVEPOINT travels in front of the statement; several go ahead as one script.
-        if (pending.length > 1 || (first.session.depth > 0 && mayBeRefused(request))) {
+        if (pending.length > 1 || first.begin.script === true || (first.session.depth > 0 && mayBeRefused(request))) {
           return Effect.zipRight(this.open, this.send(request))
         }
         return this.beginning(pending, this.send({ ...request, begin: first.begin.text }))
@@ -253,11 +254,26 @@ export class Session {
     })
   }
 
+  /** What is no statement but takes one's place (COPY): `use` has the connection to itself, behind BEGIN. */
+  use<A, E, R>(
+    use: (connection: DriverConnection) => Effect.Effect<A, E | DatabaseError, R>
+  ): Effect.Effect<A, E | DatabaseError, R> {
+    return this.statement(
+      Effect.zipRight(
+        this.open,
+        Effect.suspend(() => {
+          this.root.unidentified = true
+          return use(this.connection)
+        })
+      )
+    )
+  }
+
   /** In turn, only while the session lives, its first failure noted, stopped on the server when it is interrupted. */
-  private statement<A>(effect: Effect.Effect<A, DatabaseError>): Effect.Effect<A, DatabaseError> {
+  private statement<A, E, R>(effect: Effect.Effect<A, E | DatabaseError, R>): Effect.Effect<A, E | DatabaseError, R> {
     return this.alone(
       Effect.onInterrupt(
-        Effect.tapError(effect, (error) => this.note(error)),
+        Effect.tapError(effect, (error) => (isDatabaseError(error) ? this.note(error) : Effect.void)),
         () =>
           Effect.zipRight(
             this.stop,

@@ -1,10 +1,16 @@
 import { lacksAreTrue } from "./contract.js"
+import { errors } from "./errors.js"
 import { pooling } from "./pooling.js"
 import { postgres } from "./products.js"
 import { statements } from "./statements.js"
+import { together } from "./together.js"
 import { transactions } from "./transactions.js"
+import { values } from "./values.js"
 
 statements(postgres)
 transactions(postgres)
 pooling(postgres)
+together(postgres)
+errors(postgres)
+values(postgres)
 lacksAreTrue(postgres)

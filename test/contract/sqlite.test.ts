@@ -1,14 +1,23 @@
 import { lacksAreTrue } from "./contract.js"
+import { errors } from "./errors.js"
 import { pooling } from "./pooling.js"
 import { sqlite, sqliteMemory } from "./products.js"
 import { statements } from "./statements.js"
+import { together } from "./together.js"
 import { transactions } from "./transactions.js"
+import { values } from "./values.js"
 
 statements(sqlite)
 transactions(sqlite)
 pooling(sqlite)
+together(sqlite)
 statements(sqliteMemory)
 transactions(sqliteMemory)
 pooling(sqliteMemory)
+together(sqliteMemory)
+errors(sqlite)
+errors(sqliteMemory)
+values(sqlite)
+values(sqliteMemory)
 lacksAreTrue(sqlite)
 lacksAreTrue(sqliteMemory)

@@ -27,5 +27,8 @@ export const transaction: Dialect["transaction"] = {
   savepoint: (savepoint) => `SAVEPOINT ${name(savepoint)}`,
   release: (savepoint) => `RELEASE SAVEPOINT ${name(savepoint)}`,
   rollbackTo: (savepoint) => `ROLLBACK TO SAVEPOINT ${name(savepoint)}`,
+  lock: (key) => `SELECT pg_advisory_xact_lock(${key})`,
+  setting: (parameter, value) =>
+    `SET LOCAL ${parameter.split(".").map(name).join(".")} = '${value.replace(/'/g, "''")}'`,
   restart: Option.none()
 }
