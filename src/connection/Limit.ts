@@ -5,10 +5,16 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import { promptly } from "./Suspension.js"
 
 /**
- * Runs `effect` in a fiber of its own, so that neither an interrupt already pending nor an uninterruptible region around
- * it matters; when `limit` passes first, abandons it and runs `otherwise`.
+ * Runs `effect` in a fiber of its own, which is nobody's child: where the caller must not be interrupted, no interrupt
+ * reaches it, neither one already pending nor one yet to come. (`Effect.timeout` runs children, and a parent passes each
+ * interrupt on to them at once, uninterruptible or not.) When `limit` passes first, `effect` is told to stop, nobody
+ * waits for that, and `otherwise` runs.
  *
  * @since 0.1.0
  * @category combinators
@@ -18,7 +24,37 @@ export const within = <A, E, R, B, E2, R2>(
   limit: Duration.DurationInput,
   otherwise: Effect.Effect<B, E2, R2>
 ): Effect.Effect<A | B, E | E2, R | R2> =>
-  Effect.flatMap(
-    Effect.timeoutOption(Effect.interruptible(effect), limit),
-    (result): Effect.Effect<A | B, E2, R2> => (result._tag === "Some" ? Effect.succeed(result.value) : otherwise)
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(started(Effect.interruptible(effect)), (running) => {
+      const ended = running.unsafePoll()
+      if (ended !== null) return ended
+      return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.sleep(limit))), (timer) => {
+        const first = Effect.async<Option.Option<A>, E>((resume) => {
+          running.addObserver((exit) => resume(Effect.map(exit, Option.some)))
+          timer.addObserver(() => resume(Effect.succeedNone))
+        })
+        return restore(first).pipe(
+          Effect.onInterrupt(() => Fiber.interrupt(running)),
+          Effect.ensuring(Fiber.interruptFork(timer)),
+          Effect.flatMap(
+            (answer): Effect.Effect<A | B, E | E2, R | R2> =>
+              Option.isSome(answer)
+                ? Effect.as(Fiber.inheritAll(running), answer.value)
+                : Effect.zipRight(Fiber.interruptFork(running), restore(otherwise))
+          )
+        )
+      })
+    })
   )
+
+/** Where suspending would be the end of a `runSync`, as much of it is done at once as can be. */
+const started = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
+  Effect.withFiberRuntime((caller) => {
+    const scheduler = promptly(caller)
+    if (scheduler === undefined) return Effect.forkDaemon(effect)
+    return Effect.map(Effect.runtime<R>(), (runtime) => {
+      const fiber = Runtime.runFork(runtime, effect, { scheduler })
+      scheduler.flush()
+      return fiber
+    })
+  })

@@ -83,8 +83,13 @@ export class Supply<C> {
     // 10 % jitter: connections opened together must not all end together.
     const expiresAt = this.orders.now() + this.orders.lifetimeMillis * (1 - random / 10)
     const slot = new Slot(resource, scope, expiresAt, generation)
-    const watcher = Effect.map(this.care.lost(resource), () => this.orders.lost(slot))
-    return Effect.map(Effect.forkIn(Effect.interruptible(watcher), scope), () => {
+    const lost = this.care.lost(resource)
+    // What is never lost needs no watcher, and a scope without a fiber in it can be closed without waiting for one.
+    const watched =
+      lost === Effect.never
+        ? Effect.void
+        : Effect.forkIn(Effect.interruptible(Effect.map(lost, () => this.orders.lost(slot))), scope)
+    return Effect.map(watched, () => {
       this.opening--
       this.opened++
       this.failuresInARow = 0

@@ -8,10 +8,11 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type { Scheduler } from "effect/Scheduler"
-import { mustNotSuspend } from "./Suspension.js"
+import { mustNotSuspend, promptly, shouldNotSuspend } from "./Suspension.js"
 
 type Fibers = Set<Fiber.RuntimeFiber<void>>
 
@@ -33,10 +34,12 @@ export class Workers {
 
   /** Starts at once, on the caller's stack, and returns when the work ends or first suspends. */
   fork(effect: Effect.Effect<void>): Fiber.RuntimeFiber<void> {
-    const caller = Fiber.getCurrentFiber()
-    return caller._tag === "Some" && mustNotSuspend(caller.value)
-      ? keep(this.busy, Runtime.runFork(this.runtime, effect, { scheduler: caller.value.currentScheduler }))
-      : keep(this.busy, Runtime.runFork(this.runtime, effect))
+    const caller = Option.getOrUndefined(Fiber.getCurrentFiber())
+    const prompt = caller === undefined ? undefined : promptly(caller)
+    const scheduler = caller !== undefined && mustNotSuspend(caller) ? caller.currentScheduler : prompt
+    const fiber = keep(this.busy, Runtime.runFork(this.runtime, effect, scheduler === undefined ? {} : { scheduler }))
+    prompt?.flush()
+    return fiber
   }
 
   /** Starts what only waits, which is nobody's hope. */
@@ -55,9 +58,9 @@ export class Workers {
     for (const fiber of [...this.busy, ...this.asleep]) fiber.unsafeInterruptAsFork(FiberId.none)
   }
 
-  /** Waits for all, those included who are started meanwhile. */
-  readonly ended: Effect.Effect<void> = Effect.suspend(() => {
-    const fibers = [...this.busy, ...this.asleep]
+  /** Waits for all, those included who are started meanwhile; under `runSync` not for those who only wait themselves. */
+  readonly ended: Effect.Effect<void> = Effect.withFiberRuntime((caller) => {
+    const fibers = shouldNotSuspend(caller) ? [...this.busy] : [...this.busy, ...this.asleep]
     return fibers.length === 0 ? Effect.void : Effect.zipRight(Fiber.awaitAll(fibers), this.ended)
   })
 }

@@ -102,7 +102,7 @@ describe("turns", () => {
     })
   )
 
-  it.effect("are given back and passed on wherever an interrupt strikes", () =>
+  it.live("are given back and passed on wherever an interrupt strikes", () =>
     Effect.gen(function* () {
       const attempt = Effect.sync(() => {
         const turns = new Turns(Duration.minutes(1))

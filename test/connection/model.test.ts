@@ -181,4 +181,4 @@ it("whatever happens to it, a pool keeps its limits, its order and its promises,
     ),
     { numRuns: 60 }
   )
-})
+}, 120_000)

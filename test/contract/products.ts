@@ -6,6 +6,7 @@ import * as Reactivity from "@effect/experimental/Reactivity"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Database } from "effect-aquifer"
+import { onShared } from "../dialect/pglite/shared.js"
 import { freshDatabase } from "../support/server.js"
 import type { Lack, Product } from "./contract.js"
 
@@ -75,30 +76,48 @@ export const sqliteMemory: Product = {
   ]
 }
 
+/** The values are PostgreSQL's and its driver's. */
+const postgresValues: ReadonlyArray<Lack> = [
+  { test: "a text with a NUL byte (TEXT) comes back from a raw statement", reason: "NUL in texts: a DataError" },
+  {
+    test: "a day as text (DATE) comes back from a raw statement",
+    reason: "days as text: the driver reads DATE as a Date at local midnight, as upstream's does"
+  },
+  {
+    test: "Model.Date in DATE goes in and comes out",
+    reason: "days as text: keep them in TEXT, or use DateFromSelf"
+  },
+  {
+    test: "DateTimeInsertFromNumber in BIGINT goes in and comes out",
+    reason: "int8 as number: the driver reads it as text; DOUBLE PRECISION holds every millisecond exactly"
+  },
+  {
+    test: "an array is refused, not spread over the parameters",
+    reason: "nothing: there an array is a value, that of an array type"
+  },
+  {
+    test: "an Array in JSON goes in and comes out",
+    reason: "lists as JSON: an array is sent as one of an array type, use parseJson"
+  }
+]
+
 export const postgres: Product = {
   name: "PostgreSQL",
   ...from(Effect.map(freshDatabase, (url) => ({ url, profile: "development" }))),
+  lacks: postgresValues
+}
+
+/** PostgreSQL in this process, in memory: one session for all. Its program is shared and emptied, because it starts in seconds. */
+export const pglite: Product = {
+  name: "PGlite",
+  address: Effect.succeed({ url: "pglite::memory:", profile: "development" }),
+  database: (options) =>
+    Layer.merge(onShared({ profile: "development", pool: { size: 5, maxOverflow: 5 }, ...options }), Reactivity.layer),
   lacks: [
-    { test: "a text with a NUL byte (TEXT) comes back from a raw statement", reason: "NUL in texts: a DataError" },
     {
-      test: "a day as text (DATE) comes back from a raw statement",
-      reason: "days as text: the driver reads DATE as a Date at local midnight, as upstream's does"
+      test: "a health check needs no free connection of the pool",
+      reason: "a second session: the database is its one session, and a check waits for whoever holds it"
     },
-    {
-      test: "Model.Date in DATE goes in and comes out",
-      reason: "days as text: keep them in TEXT, or use DateFromSelf"
-    },
-    {
-      test: "DateTimeInsertFromNumber in BIGINT goes in and comes out",
-      reason: "int8 as number: the driver reads it as text; DOUBLE PRECISION holds every millisecond exactly"
-    },
-    {
-      test: "an array is refused, not spread over the parameters",
-      reason: "nothing: there an array is a value, that of an array type"
-    },
-    {
-      test: "an Array in JSON goes in and comes out",
-      reason: "lists as JSON: an array is sent as one of an array type, use parseJson"
-    }
+    ...postgresValues
   ]
 }
