@@ -18,7 +18,7 @@ const whenConnecting: Readonly<Partial<Record<DatabaseError["_tag"], string>>> =
   ConnectionError: "Check that the server runs and that host and port are right",
   AuthenticationError: "Check the user and the password",
   AuthorizationError: "Give this user the right, or use another one",
-  DatabaseNotFound: "Create it, or name another one in DATABASE_URL",
+  DatabaseNotFound: "Create it (aquifer db create), or name another one in DATABASE_URL",
   TooManyConnections: "Lower DB_POOL_SIZE, or raise the server's limit",
   PoolTimeout: "Raise DB_POOL_SIZE or DB_POOL_TIMEOUT",
   LockTimeoutError: "Another process holds the lock: try again when it is done",
@@ -43,13 +43,22 @@ const ofDatabase = (error: DatabaseError, where: string | undefined): string => 
   return `${sentence(`${error._tag}${at}: ${error.reason}`)}${detail}${remedy === undefined ? "" : ` ${sentence(remedy)}`}`
 }
 
+/** The library's remedies name its functions; here they are commands. */
+const inCommands = (message: string, revision: string): string =>
+  message
+    .replace(/Migrator\.repair\(\{ (\w+) \}\)/g, (_, what: string) => `aquifer migrate repair --${what} ${revision}`)
+    .replace(/Migrator\.(status|heads|merge|stamp|repair|down|up)\b/g, "aquifer migrate $1")
+    .replace(/(?:the option )?\ballowOutOfOrder\b/g, "--allow-out-of-order")
+    .replace(/the option directory\b/g, "--migrations")
+
 const ofError = (error: unknown, where: string | undefined): ReadonlyArray<string> => {
   if (ConfigError.isConfigError(error)) {
     // Either one line, or a heading with a dash before each problem.
     const [first = "", ...problems] = explain(error).split("\n")
     return problems.length === 0 ? [first] : problems.map((problem) => problem.replace(/^\s*-\s*/, ""))
   }
-  if (error instanceof MigrationError || error instanceof SeedError) return [error.message]
+  if (error instanceof MigrationError) return [inCommands(error.message, error.revision ?? "REVISION")]
+  if (error instanceof SeedError) return [error.message]
   const known = find(error)
   if (known !== undefined) return [ofDatabase(known, where)]
   return [error instanceof Error && error.message !== "" ? error.message : "failed for a reason it did not give"]

@@ -1,124 +1,155 @@
 /**
- * What can be written behind a command: one table for all commands, read strictly. An option nobody knows is an error with a
- * suggestion and never an argument, and nothing a person wrote is shown again unless it is a plain word: it may be a URL
- * with its password.
+ * Every option there is, in one table: how it is written, what its value is and what it means. The parser, the help and the
+ * shells' completions are all made from it.
  *
  * @since 0.1.0
  */
-import * as Either from "effect/Either"
-import { nearest, shown } from "./words.js"
+import * as CliOptions from "@effect/cli/Options"
+import * as Option from "effect/Option"
 
 /** @since 0.1.0 @category models */
-export interface Options {
-  readonly json: boolean
-  readonly yes: boolean
-  readonly help: boolean
-  readonly version: boolean
-  readonly config?: string
-  readonly url?: string
-  readonly directory?: string
-  readonly steps?: number
-}
-
-/** @since 0.1.0 @category models */
-export type Name = keyof Options
-
-interface Kind {
+export interface Kind<A> {
   /** How its value is called in the help; without one it is a flag. */
   readonly value?: string
   readonly short?: string
+  /** May be given more than once. */
+  readonly many?: boolean
+  /** Belongs to every command. */
+  readonly global?: boolean
   readonly meaning: string
+  /** The end of "--steps takes …", for a value that is none. */
+  readonly expects: string
+  readonly parser: (name: string) => CliOptions.Options<A>
 }
 
-/** Every option, in the order of the help. @since 0.1.0 @category defaults */
-export const kinds: Readonly<Record<Name, Kind>> = {
-  url: { value: "URL", meaning: "the database, in place of DATABASE_URL" },
-  config: { value: "FILE", meaning: "settings from .env, .yaml, .json, .ini or .toml, in place of the environment" },
-  directory: { value: "FOLDER", meaning: "where the migrations are (./migrations)" },
-  steps: { value: "N", meaning: "at most so many migrations" },
-  yes: { short: "y", meaning: "do it without asking" },
-  json: { meaning: "the result as one JSON object" },
-  help: { short: "h", meaning: "show this" },
-  version: { meaning: "show the version" }
-}
+type Details = Omit<Kind<unknown>, "parser" | "expects" | "value" | "many">
 
-const names = Object.keys(kinds) as ReadonlyArray<Name> // `Object.keys` forgets the keys' type
+const optional = <A>(parser: CliOptions.Options<A>): CliOptions.Options<A | undefined> =>
+  CliOptions.map(CliOptions.optional(parser), Option.getOrUndefined)
 
-/** The command was used wrongly: a sentence, and what to do. @since 0.1.0 @category errors */
-export interface UsageError {
-  readonly _tag: "UsageError"
-  readonly message: string
-}
+const flag = (details: Details): Kind<boolean> => ({
+  ...details,
+  expects: "no value",
+  parser: (name) => CliOptions.boolean(name)
+})
 
-/** @since 0.1.0 @category constructors */
-export const usageError = (message: string): UsageError => ({ _tag: "UsageError", message })
+const text = (value: string, details: Details): Kind<string | undefined> => ({
+  ...details,
+  value,
+  expects: "a value",
+  parser: (name) => optional(CliOptions.withPseudoName(CliOptions.text(name), value))
+})
+
+/** Paths are text that shells complete. */
+const path = (value: string, details: Details): Kind<string | undefined> => ({
+  ...details,
+  value,
+  expects: "a path",
+  parser: (name) => optional(CliOptions.withPseudoName(CliOptions.file(name), value))
+})
+
+const many = (value: string, details: Details): Kind<ReadonlyArray<string>> => ({
+  ...details,
+  value,
+  many: true,
+  expects: "a value",
+  parser: (name) => CliOptions.repeated(CliOptions.withPseudoName(CliOptions.text(name), value))
+})
+
+const paths = (value: string, details: Details): Kind<ReadonlyArray<string>> => ({
+  ...many(value, details),
+  expects: "a path",
+  parser: (name) => CliOptions.repeated(CliOptions.withPseudoName(CliOptions.directory(name), value))
+})
+
+const number = (details: Details): Kind<number | undefined> => ({
+  ...details,
+  value: "N",
+  expects: "a whole number from 1",
+  parser: (name) =>
+    optional(
+      CliOptions.filterMap(
+        CliOptions.integer(name),
+        (n) => (Number.isSafeInteger(n) && n >= 1 && n < 1_000_000 ? Option.some(n) : Option.none()),
+        "a whole number from 1"
+      )
+    )
+})
+
+const choice = <const A extends string>(
+  choices: readonly [A, ...ReadonlyArray<A>],
+  details: Details
+): Kind<A | undefined> => ({
+  ...details,
+  value: choices.join("|"),
+  expects: `one of ${choices.join(", ")}`,
+  parser: (name) => optional(CliOptions.choice(name, choices))
+})
+
+/** In the order of the help. @since 0.1.0 @category defaults */
+export const kinds = {
+  steps: number({ meaning: "at most so many migrations" }),
+  down: flag({ meaning: "the way down in place of the way up" }),
+  message: text("TEXT", { short: "m", meaning: "what it is for; becomes part of the file's name" }),
+  revises: many("REVISION", { meaning: "the revision it follows, in place of the head" }),
+  kind: choice(["ts", "sql"], { meaning: "the file's kind; else that of the last one there" }),
+  "allow-out-of-order": flag({ meaning: "run also what comes before an applied migration" }),
+  "check-heads": flag({ meaning: "exit 3 unless the database is at the head" }),
+  purge: flag({ meaning: "forget everything the ledger knows first" }),
+  accept: many("REVISION", { meaning: "its changed file means nothing: take the new checksum" }),
+  applied: many("REVISION", { meaning: "it stopped half-way and was finished by hand" }),
+  forget: many("REVISION", { meaning: "it was undone by hand, or its file is gone for good" }),
+  done: many("REVISION", { meaning: "the statement it stopped at is done: go on behind it" }),
+  undone: many("REVISION", { meaning: "the statement it stopped at is not done: begin with it" }),
+  format: choice(["text", "json", "github", "sarif"], { meaning: "how findings are written" }),
+  product: choice(["postgres", "sqlite"], { meaning: "whose grammar they are written in; else the database's" }),
+  all: flag({ meaning: "every session on this database, not only those under our name" }),
+  watch: flag({ short: "w", meaning: "ask again and again, until Ctrl-C" }),
+  every: number({ meaning: "seconds between two questions of --watch (2)" }),
+  url: text("URL", { global: true, meaning: "the database, in place of DATABASE_URL" }),
+  config: path("FILE", {
+    global: true,
+    meaning: "settings from .env, .yaml, .json, .ini or .toml, in place of the environment"
+  }),
+  "env-file": path("FILE", { global: true, meaning: "variables behind those of the environment, in place of .env" }),
+  migrations: paths("FOLDER", { global: true, meaning: "where the migrations are (./migrations); may be given again" }),
+  table: text("NAME", { global: true, meaning: "the ledger's table (aquifer_migrations)" }),
+  schema: text("NAME", { global: true, meaning: "the ledger's schema, where it is not the connection's own" }),
+  yes: flag({ global: true, short: "y", meaning: "do it without asking" }),
+  json: flag({ global: true, meaning: "the result as one JSON object" }),
+  "log-level": choice(["all", "trace", "debug", "info", "warning", "error", "fatal", "none"], {
+    global: true,
+    meaning: "the least that is logged to standard error"
+  }),
+  completions: choice(["bash", "zsh", "fish"], { global: true, meaning: "print a completion script for this shell" }),
+  help: flag({ global: true, short: "h", meaning: "show this" }),
+  version: flag({ global: true, meaning: "show the version" })
+} as const
 
 /** @since 0.1.0 @category models */
-export interface Parsed {
-  /** What is no option, in order: the command's words. */
-  readonly words: ReadonlyArray<string>
-  readonly options: Options
-  /** The options that were really written. */
-  readonly given: ReadonlyArray<Name>
-}
+export type Name = keyof typeof kinds
 
-const find = (written: string): Name | undefined =>
-  names.find(
-    (name) => written === `--${name}` || (kinds[name].short !== undefined && written === `-${kinds[name].short}`)
-  )
+type Value<K> = K extends Kind<infer A> ? A : never
 
-const unknown = (written: string): UsageError => {
-  const near = nearest(
-    written,
-    names.map((name) => `--${name}`)
-  )
-  return usageError(
-    `unknown option ${shown(written)}. ${near === undefined ? "aquifer --help lists them" : `Did you mean ${near}?`}`
-  )
-}
+/** What was written, decoded; of an option that was not: nothing, false or an empty list. @since 0.1.0 @category models */
+export type Options = { readonly [N in Name]: Value<(typeof kinds)[N]> }
 
-/** @since 0.1.0 @category parsing */
-export const parse = (args: ReadonlyArray<string>): Either.Either<Parsed, UsageError> => {
-  const words: Array<string> = []
-  const given: Array<Name> = []
-  const options: Record<string, unknown> = { json: false, yes: false, help: false, version: false }
-  const rest = [...args]
-  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
-    if (arg === "--") {
-      words.push(...rest.splice(0))
-    } else if (!arg.startsWith("-") || arg === "-") {
-      words.push(arg)
-    } else {
-      const [written = "", ...inline] = arg.split("=")
-      const name = find(written)
-      if (name === undefined) return Either.left(unknown(written))
-      if (given.includes(name)) return Either.left(usageError(`--${name} is given twice. Give it once`))
-      const value = read(name, inline.length > 0 ? inline.join("=") : undefined, rest)
-      if (Either.isLeft(value)) return Either.left(value.left)
-      given.push(name)
-      options[name] = value.right
-    }
-  }
-  // Each name was written under its own key, with what `read` gives for it.
-  return Either.right({ words, given, options: options as unknown as Options })
-}
+/** @since 0.1.0 @category accessors */
+// `Object.keys` forgets the keys' type.
+export const names = Object.keys(kinds) as ReadonlyArray<Name>
 
-const read = (
-  name: Name,
-  inline: string | undefined,
-  rest: Array<string>
-): Either.Either<string | number | true, UsageError> => {
-  const { value: called } = kinds[name]
-  if (called === undefined) {
-    return inline === undefined ? Either.right(true) : Either.left(usageError(`--${name} takes no value. Leave it out`))
-  }
-  const next = rest[0]
-  const value = inline ?? (next === undefined || next.startsWith("--") ? undefined : rest.shift())
-  if (value === undefined || value === "") {
-    return Either.left(usageError(`--${name} needs a value. Write --${name} ${called}`))
-  }
-  if (name !== "steps") return Either.right(value)
-  return /^[1-9]\d{0,5}$/.test(value)
-    ? Either.right(Number(value))
-    : Either.left(usageError(`--${name} takes a whole number from 1. Write --${name} 1`))
+/** An option without the types of its own value. @since 0.1.0 @category accessors */
+export const kindOf = (name: Name): Kind<unknown> => kinds[name]
+
+/** Those of every command. @since 0.1.0 @category accessors */
+export const globals: ReadonlyArray<Name> = names.filter((name) => kindOf(name).global)
+
+/** These the parser has built in. @since 0.1.0 @category accessors */
+export const builtIn: ReadonlySet<Name> = new Set(["help", "version", "completions", "log-level"])
+
+/** One option as the parser takes it. @since 0.1.0 @category conversions */
+export const parserOf = (name: Name): CliOptions.Options<unknown> => {
+  const kind = kindOf(name)
+  const described = CliOptions.withDescription(kind.parser(name), kind.meaning)
+  return kind.short === undefined ? described : CliOptions.withAlias(described, kind.short)
 }

@@ -10,8 +10,17 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { prefix } from "./Failure.js"
 
+/** What a command's end means to whoever started it. @since 0.1.0 @category models */
+export const codes = {
+  0: "fine",
+  1: "failed",
+  2: "used wrongly",
+  3: "migrations pending or drifted",
+  130: "interrupted"
+} as const
+
 /** @since 0.1.0 @category models */
-export type ExitCode = 0 | 1 | 2 | 3
+export type ExitCode = Exclude<keyof typeof codes, 130>
 
 const signals = { SIGINT: 130, SIGTERM: 143 } as const
 

@@ -1,16 +1,20 @@
 /**
  * `aquifer health`: one question to the database and what the answer was. A database that does not answer is a result, with
- * exit code 1.
+ * exit code 1. With `--watch` it asks again and again, one line (or one JSON object) each time, until Ctrl-C.
  *
  * @since 0.1.0
  */
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { protect } from "../model/config/redacted.js"
 import { describeTarget } from "../model/DatabaseConfig.js"
+import type { DatabaseError } from "../model/DatabaseError.js"
 import * as Health from "../observe/Health.js"
-import { type Command, onDatabase } from "./Command.js"
+import { type Command, onDatabase, show } from "./Command.js"
 import { lines } from "./Failure.js"
 import { called, millis, rows } from "./layout.js"
 import * as Target from "./Target.js"
@@ -26,43 +30,56 @@ interface Shown {
   readonly error?: string
 }
 
+const state = (shown: Shown, style: Style): string =>
+  shown.status === "up" ? `${style.green("up")}, answers in ${millis(shown.millis ?? 0)}` : style.red("down")
+
 const render = (shown: Shown, style: Style): ReadonlyArray<string> =>
   rows(style, [
     ["database", style.bold(shown.database)],
     ...(shown.version === undefined ? [] : [["server", `${called(shown.product)} ${shown.version}`] as const]),
-    [
-      "health",
-      shown.status === "up" ? `${style.green("up")}, answers in ${millis(shown.millis ?? 0)}` : style.red("down")
-    ],
+    ["health", state(shown, style)],
     ...Object.entries(shown.facts ?? {}).map(([name, value]) => ["", style.dim(`${name} ${String(value)}`)] as const)
   ])
+
+const check = (database: string): Effect.Effect<Shown, DatabaseError, SqlClient.SqlClient> =>
+  Effect.map(Health.check, (report): Shown => {
+    const { product, status } = report
+    if (report.status === "up") {
+      const { facts, latency, version } = report
+      return { database, product, status: "up", millis: Duration.toMillis(latency), version, facts }
+    }
+    const [error] = lines(Cause.fail(report.error), database)
+    return { database, product, status, ...(error === undefined ? {} : { error }) }
+  })
 
 /** @since 0.1.0 @category commands */
 export const health: Command = {
   name: "health",
   summary: "whether the database answers, and how fast; exits 1 when it does not",
-  takes: ["url", "config", "json"],
+  takes: ["watch", "every"],
   run: (options) =>
     Effect.gen(function* () {
       const terminal = yield* Terminal
       const config = yield* Target.resolve(options)
       const database = describeTarget(config)
       // A layer that must not connect: what is down is the check's to find out.
-      const report = yield* onDatabase(protect({ ...config, connect: "lazy" }), Health.check)
-      const [problem] = report.status === "down" ? lines(Cause.fail(report.error), database) : []
-      const shown: Shown =
-        report.status === "up"
-          ? {
-              database,
-              product: report.product,
-              status: "up",
-              millis: Duration.toMillis(report.latency),
-              version: report.version,
-              facts: report.facts
-            }
-          : { database, product: report.product, status: "down", ...(problem === undefined ? {} : { error: problem }) }
-      yield* terminal.print(options.json ? JSON.stringify(shown, null, 2) : render(shown, terminal.style).join("\n"))
-      if (problem !== undefined) yield* terminal.complain(problem)
-      return report.status === "up" ? 0 : 1
+      const lazy = protect({ ...config, connect: "lazy" })
+      if (options.watch) {
+        const once = Effect.flatMap(Effect.zip(check(database), DateTime.now), ([shown, at]) =>
+          terminal.print(
+            options.json
+              ? JSON.stringify({ at: DateTime.formatIso(at), ...shown })
+              : `  ${terminal.style.dim(DateTime.formatIso(at))}  ${state(shown, terminal.style)}${shown.error === undefined ? "" : `  ${shown.error}`}`
+          )
+        )
+        return yield* Effect.as(
+          onDatabase(lazy, Effect.repeat(once, Schedule.spaced(Duration.seconds(options.every ?? 2)))),
+          0 as const
+        )
+      }
+      const shown = yield* onDatabase(lazy, check(database))
+      yield* show(options, shown, render)
+      if (shown.error !== undefined) yield* terminal.complain(shown.error)
+      return shown.status === "up" ? 0 : 1
     })
 }

@@ -1,8 +1,9 @@
 /**
- * How results are laid out: a column of labels, numbers as people write them.
+ * How results are laid out: a column of labels, tables, numbers as people write them.
  *
  * @since 0.1.0
  */
+import Table from "cli-table3"
 import type { Style } from "./Terminal.js"
 
 const names: Readonly<Record<string, string>> = {
@@ -29,6 +30,10 @@ export const millis = (n: number): string => {
   return `${n.toFixed(n < 1 ? 2 : n < 100 ? 1 : 0)} ms`
 }
 
+/** A moment, to the second. @since 0.1.0 @category conversions */
+export const moment = (date: Date | undefined): string =>
+  date === undefined ? "" : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`
+
 const width = 12
 
 /** One line each: the label, then what there is to say. An empty label goes on with the one above. @since 0.1.0 @category layout */
@@ -36,3 +41,26 @@ export const rows = (
   style: Style,
   lines: ReadonlyArray<readonly [label: string, text: string]>
 ): ReadonlyArray<string> => lines.map(([label, text]) => `  ${style.dim(label.padEnd(width))} ${text}`)
+
+const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "" }
+const frame = { ...none, "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "" }
+
+/** A table without lines: a head and columns as wide as what stands in them. @since 0.1.0 @category layout */
+export const table = (
+  style: Style,
+  head: ReadonlyArray<string>,
+  cells: ReadonlyArray<ReadonlyArray<string>>
+): ReadonlyArray<string> => {
+  const table = new Table({
+    chars: { ...frame, right: "", "right-mid": "", middle: "  " },
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0, compact: true }
+  })
+  table.push(
+    head.map((name) => style.dim(name)),
+    ...cells.map((row) => [...row])
+  )
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => `  ${line.trimEnd()}`)
+}

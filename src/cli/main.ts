@@ -1,18 +1,22 @@
 /**
  * From what was written behind `aquifer` to an exit code: find the command, refuse what it does not understand, run it, say
- * what went wrong. 0: fine; 1: failed; 2: used wrongly; 3: migrations pending; 130: interrupted.
+ * what went wrong.
  *
  * @since 0.1.0
  */
 import { createRequire } from "node:module"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Logger from "effect/Logger"
-import type { Command } from "./Command.js"
-import { commands } from "./commands.js"
+import * as LogLevel from "effect/LogLevel"
+import type * as Scope from "effect/Scope"
+import type { Command, Failure } from "./Command.js"
+import { commands, groups } from "./commands.js"
 import { lines, prefix, sentence } from "./Failure.js"
-import * as Options from "./Options.js"
+import * as Grammar from "./Grammar.js"
+import * as Guard from "./Guard.js"
+import * as Help from "./Help.js"
+import { globals, type Options } from "./Options.js"
 import type { ExitCode } from "./Process.js"
 import { live, Terminal } from "./Terminal.js"
 import { nearest, shown } from "./words.js"
@@ -22,98 +26,110 @@ const about: { readonly version: string; readonly description: string } = create
   "../../package.json"
 )
 
-const optionLines = (names: ReadonlyArray<Options.Name>): ReadonlyArray<string> =>
-  names.map((name) => {
-    const { meaning, short, value } = Options.kinds[name]
-    const written = `${short === undefined ? "    " : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`
-    return `  ${written.padEnd(24)} ${meaning}`
-  })
+const root = Grammar.tree(commands, groups, about.description)
 
-const codes = "Exit codes: 0 fine, 1 failed, 2 used wrongly, 3 migrations pending, 130 interrupted."
+/** The commands below a first word, `migrate` say. */
+const below = (first: string): ReadonlyArray<Command> => commands.filter(({ name }) => name.startsWith(`${first} `))
 
-const helpOf = (command: Command): string =>
-  [
-    `aquifer ${command.name}: ${command.summary}`,
-    "",
-    ...optionLines([...command.takes, "help"]),
-    "",
-    "Without --url and --config the environment says which database, with .env behind it.",
-    codes
-  ].join("\n")
+const find = (words: ReadonlyArray<string>): Command | undefined =>
+  commands.find(({ name }) => name.split(" ").every((part, index) => words[index] === part))
 
-const help = (): string =>
-  [
-    `aquifer ${about.version}: ${about.description}`,
-    "",
-    ...commands.map((command) => `  aquifer ${command.name.padEnd(16)} ${command.summary}`),
-    "",
-    ...optionLines(Object.keys(Options.kinds) as ReadonlyArray<Options.Name>), // `Object.keys` forgets the keys' type
-    "",
-    codes
-  ].join("\n")
-
-/** The command whose words these are, or a sentence about the word that is none. */
-const find = (words: ReadonlyArray<string>): Either.Either<Command, Options.UsageError> => {
-  const command = commands.find(({ name }) => {
-    const parts = name.split(" ")
-    return parts.every((part, index) => words[index] === part)
-  })
-  if (command !== undefined) {
-    const more = words[command.name.split(" ").length]
-    return more === undefined
-      ? Either.right(command)
-      : Either.left(Options.usageError(`aquifer ${command.name} takes no argument ${shown(more)}. See aquifer --help`))
+/** A sentence about the word that is no command. */
+const noCommand = ([first = "", second]: ReadonlyArray<string>): Guard.UsageError => {
+  const family = below(first).map(({ name }) => name.slice(first.length + 1))
+  if (family.length > 0 && second === undefined) {
+    return Guard.usageError(`${first} what? There are: ${family.join(", ")}`)
   }
-  const [first = "", second] = words
-  const below = commands
-    .filter(({ name }) => name.startsWith(`${first} `))
-    .map(({ name }) => name.slice(first.length + 1))
-  if (below.length > 0 && second === undefined) {
-    return Either.left(Options.usageError(`aquifer ${first} what? There are: ${below.join(", ")}`))
-  }
-  const known = below.length > 0 ? below : commands.map(({ name }) => name.split(" ")[0] ?? "")
-  const word = below.length > 0 ? (second ?? "") : first
-  const near = nearest(word, known)
-  return Either.left(
-    Options.usageError(
-      `unknown command ${shown(word)}. ${
-        near === undefined
-          ? `There are: ${[...new Set(known)].join(", ")}`
-          : `Did you mean aquifer ${below.length > 0 ? `${first} ` : ""}${near}?`
-      }`
-    )
+  const known = family.length > 0 ? family : commands.map(({ name }) => name.split(" ")[0] ?? "")
+  const word = family.length > 0 ? (second ?? "") : first
+  const near = nearest(word, [...new Set(known)])
+  const elsewhere = commands.find(({ name }) => name === `migrate ${word}` || name === `db ${word}`)
+  const meant =
+    near !== undefined
+      ? `${family.length > 0 ? `${first} ` : ""}${near}`
+      : elsewhere === undefined
+        ? undefined
+        : elsewhere.name
+  return Guard.usageError(
+    `unknown command ${shown(word)}. ${
+      meant === undefined ? `There are: ${[...new Set(known)].join(", ")}` : `Did you mean aquifer ${meant}?`
+    }`
   )
 }
 
-const chosen = (args: ReadonlyArray<string>): Effect.Effect<ExitCode, Options.UsageError | Failure, Terminal> =>
-  Effect.gen(function* () {
-    const terminal = yield* Terminal
-    const { given, options, words } = yield* Options.parse(args)
-    if (options.version) return yield* Effect.as(terminal.print(about.version), 0 as const)
-    if (words.length === 0) {
-      if (options.help) return yield* Effect.as(terminal.print(help()), 0 as const)
-      return yield* Effect.as(terminal.complain(help()), 2 as const)
-    }
-    const command = yield* find(words)
-    if (options.help) return yield* Effect.as(terminal.print(helpOf(command)), 0 as const)
-    const strange = given.find((name) => !command.takes.includes(name))
-    if (strange !== undefined) {
-      return yield* Effect.fail(
-        Options.usageError(`aquifer ${command.name} takes no option --${strange}. See aquifer ${command.name} --help`)
-      )
-    }
-    if (options.url !== undefined && options.config !== undefined) {
-      return yield* Effect.fail(Options.usageError("--url and --config both say which database. Give one of them"))
-    }
-    return yield* command.run(options)
+/** What is asked about the command itself, and not of it. */
+const asked = (
+  { given, words }: Guard.Written,
+  command: Command | undefined
+): Effect.Effect<string | undefined, Guard.UsageError, Terminal> =>
+  Effect.map(Terminal, ({ style }) => {
+    if (given.has("version")) return about.version
+    if (!given.has("help")) return undefined
+    if (command !== undefined) return Help.ofCommand(command, style)
+    const [first = "", ...others] = words
+    if (first === "") return Help.ofAll(about, commands, style)
+    return others.length === 0 && below(first).length > 0
+      ? Help.ofGroup(first, groups[first] ?? "", below(first), style)
+      : undefined
   })
 
-type Failure = Effect.Effect.Error<ReturnType<Command["run"]>>
+type Shell = "bash" | "zsh" | "fish"
+const isShell = (shell: string): shell is Shell => ["bash", "zsh", "fish"].includes(shell)
+
+/** Options by themselves: `--completions bash`, or nothing at all. */
+const bare = ({ given }: Guard.Written): Effect.Effect<ExitCode, Guard.UsageError, Terminal> =>
+  Effect.flatMap(Terminal, (terminal) => {
+    const shell = given.get("completions")?.[0]
+    if (shell === undefined) return Effect.as(terminal.complain(Help.ofAll(about, commands, terminal.style)), 2)
+    return isShell(shell)
+      ? Effect.as(Effect.flatMap(Grammar.completions(root, shell), terminal.print), 0)
+      : Effect.fail(Guard.usageError("--completions takes one of bash, zsh, fish. Write --completions bash"))
+  })
+
+const chosen = (args: ReadonlyArray<string>): Effect.Effect<ExitCode, Failure, Terminal | Scope.Scope> =>
+  Effect.gen(function* () {
+    const terminal = yield* Terminal
+    const read = yield* Guard.read(args)
+    const helped: Guard.Written =
+      read.words[0] === "help" ? { words: read.words.slice(1), given: new Map([...read.given, ["help", [""]]]) } : read
+    const { given, words } = helped
+    const command = find(words)
+    const answer = yield* asked(helped, command)
+    if (answer !== undefined) return yield* Effect.as(terminal.print(answer), 0 as const)
+    if (words.length === 0 || given.has("completions")) return yield* bare(helped)
+    if (command === undefined) return yield* Effect.fail(noCommand(words))
+    const known = [...(command.takes ?? []), ...globals]
+    const strange = [...given.keys()].find((name) => !known.includes(name))
+    if (strange !== undefined) {
+      return yield* Effect.fail(
+        Guard.usageError(`aquifer ${command.name} takes no option --${strange}. See aquifer ${command.name} --help`)
+      )
+    }
+    if (given.has("url") && given.has("config")) {
+      return yield* Effect.fail(Guard.usageError("--url and --config both say which database. Give one of them"))
+    }
+    const parsed = yield* Grammar.parse(root, command, given, words.slice(command.name.split(" ").length))
+    return yield* logging(parsed.options, command.run(parsed.options, parsed.args))
+  })
+
+const levels = {
+  all: LogLevel.All,
+  trace: LogLevel.Trace,
+  debug: LogLevel.Debug,
+  info: LogLevel.Info,
+  warning: LogLevel.Warning,
+  error: LogLevel.Error,
+  fatal: LogLevel.Fatal,
+  none: LogLevel.None
+}
+
+const logging = <A, E, R>(options: Options, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  options["log-level"] === undefined ? effect : Logger.withMinimumLogLevel(effect, levels[options["log-level"]])
 
 /** The command, its failures told; it does not fail itself. @since 0.1.0 @category running */
 export const main = (args: ReadonlyArray<string>): Effect.Effect<ExitCode> =>
   Effect.flatMap(live, (terminal) =>
-    chosen(args).pipe(
+    Effect.scoped(chosen(args)).pipe(
       Effect.provideService(Terminal, terminal),
       Effect.catchAllCause((cause): Effect.Effect<ExitCode> => {
         if (Cause.isInterrupted(cause)) return Effect.interrupt

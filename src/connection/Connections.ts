@@ -6,8 +6,10 @@
  * @since 0.1.0
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Dialect, DriverConnection, Kind, Reply, Request, Row } from "../Dialect.js"
@@ -15,6 +17,8 @@ import type { DatabaseConfig } from "../model/DatabaseConfig.js"
 import { type DatabaseError, type PoolSnapshot, UnsupportedError } from "../model/DatabaseError.js"
 import type { Lease } from "./Lease.js"
 import * as Pool from "./Pool.js"
+import * as SharedLane from "./SharedLane.js"
+import * as Texts from "./Texts.js"
 
 /** @since 0.1.0 @category models */
 export interface Connections {
@@ -39,9 +43,22 @@ const drainLimit = Duration.seconds(10)
 /** A rollback or ping that takes longer costs the connection its place in the pool. */
 const careLimit = Duration.seconds(5)
 
-/** @since 0.1.0 @category constructors */
-export const make = Effect.fnUntraced(function* (config: DatabaseConfig, dialect: Dialect) {
+/** Smaller pools have no lanes beside them: their owner has few connections to spare. */
+const smallestWithLanes = 5
+
+/**
+ * `rules` are the lanes'; tests have their own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function* (
+  config: DatabaseConfig,
+  dialect: Dialect,
+  rules: SharedLane.Rules = SharedLane.rules
+) {
   const single = dialect.sessions === "one"
+  const textOf = Texts.make(dialect)
   const readers = dialect.sessions === "one writer"
 
   const settings = (size: number, maxOverflow: number): Parameters<typeof Pool.make>[0] => ({
@@ -74,17 +91,81 @@ export const make = Effect.fnUntraced(function* (config: DatabaseConfig, dialect
 
   const lease: Connections["lease"] = (kind) => (kind === "read" ? reading : writers).lease()
 
+  const lanes =
+    many && dialect.can.has("pipelining") && config.pooler === "none" && config.pool.size >= smallestWithLanes
+      ? yield* SharedLane.make(config.pool, care(config, dialect, "reader").open, drainLimit, rules)
+      : undefined
+
+  /** One finaliser for both: what an interrupt leaves running is stopped, then the connection goes back. */
   const withLease = <A, E, R>(
     kind: Kind,
-    use: (connection: DriverConnection) => Effect.Effect<A, E, R>
+    use: (connection: DriverConnection) => Effect.Effect<A, E, R>,
+    ended?: (exit: Exit.Exit<A, E | DatabaseError>) => void
   ): Effect.Effect<A, E | DatabaseError, R> =>
     Effect.suspend(() => {
       const claim = lease(kind)
-      return Effect.ensuring(
-        Effect.flatMap(claim.acquire, (connection) => Effect.onInterrupt(use(connection), () => connection.cancel)),
-        claim.close
+      let held: DriverConnection | undefined
+      return Effect.onExit(
+        Effect.flatMap(claim.acquire, (connection) => {
+          held = connection
+          return use(connection)
+        }),
+        (exit) => {
+          ended?.(exit)
+          return held !== undefined && Exit.isFailure(exit) && Cause.isInterrupted(exit.cause)
+            ? Effect.zipRight(held.cancel, claim.close)
+            : claim.close
+        }
       )
     })
+
+  let warned = false
+  /** What a statement leaves on its session must not meet the next holder; who wants to keep it holds the session. */
+  const tidy = (connection: DriverConnection, text: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      touched.add(connection)
+      if (warned) return Effect.void
+      warned = true
+      const verb = /^[\s(]*([a-z]+)/i.exec(text)?.[1]?.toUpperCase() ?? "a statement"
+      return Effect.logWarning(
+        `${verb} changes its session, and outside a transaction the next statement may run on another one: the session was reset. Use sql.reserve or a transaction to keep one.`
+      )
+    })
+
+  /** One on a connection for itself; afterwards the connection is as it was. */
+  const alone = <A>(
+    text: string,
+    known: Texts.Text,
+    use: (connection: DriverConnection) => Effect.Effect<A, DatabaseError>
+  ): Effect.Effect<A, DatabaseError> =>
+    known.kind === "session" || known.kind === "script"
+      ? withLease(known.kind, (connection) =>
+          Effect.ensuring(
+            use(connection),
+            Effect.suspend(() =>
+              known.leaves || connection.status() === "open" || connection.status() === "failed"
+                ? tidy(connection, text)
+                : Effect.void
+            )
+          )
+        )
+      : withLease(known.kind, use)
+
+  /** As above, and the text earns the lane by it; a failure may be quick for reasons of its own. */
+  const earning = (request: Request, known: Texts.Text): Effect.Effect<Reply, DatabaseError> => {
+    let start = Number.POSITIVE_INFINITY
+    return withLease(
+      "read",
+      (connection) => {
+        start = rules.now()
+        return connection.run(request)
+      },
+      (exit) => {
+        const end = rules.now()
+        if (Exit.isSuccess(exit) || end - start >= rules.quick) known.took(start, end, rules)
+      }
+    )
+  }
 
   const reserve = Effect.suspend(() => {
     const claim = lease("write")
@@ -103,14 +184,16 @@ export const make = Effect.fnUntraced(function* (config: DatabaseConfig, dialect
   const connections: Connections = {
     config,
     dialect,
-    pool: readers ? both(writers, reading) : writers,
+    pool: readers ? both(writers, reading) : lanes === undefined ? writers : beside(writers, lanes),
     lease,
     run: (request) => {
-      const kind = dialect.kind(request.text)
-      const sent = withLease(kind, (connection) => connection.run(request))
-      return readers && kind === "read" ? Effect.catchAll(sent, (error) => elsewhere(error, request)) : sent
+      const known = textOf(request.text)
+      if (known.kind !== "read") return alone(request.text, known, (connection) => connection.run(request))
+      if (lanes !== undefined) return lanes.run(request, known, earning(request, known))
+      const sent = withLease("read", (connection) => connection.run(request))
+      return readers ? Effect.catchAll(sent, (error) => elsewhere(error, request)) : sent
     },
-    script: (text) => withLease("script", (connection) => connection.script(text)),
+    script: (text) => alone(text, textOf(text), (connection) => connection.script(text)),
     stream: (request) =>
       Stream.unwrapScoped(
         Effect.suspend(() => {
@@ -132,18 +215,33 @@ export const make = Effect.fnUntraced(function* (config: DatabaseConfig, dialect
   return connections
 })
 
-const care = (config: DatabaseConfig, dialect: Dialect, role: "writer" | "reader") => ({
-  open: Effect.tap(dialect.connect(config, role), (connection) =>
+/** Sessions that a statement left something on. */
+const touched = new WeakSet<DriverConnection>()
+
+const care = (config: DatabaseConfig, dialect: Dialect, role: "writer" | "reader") => {
+  const prepare = (connection: DriverConnection) =>
     Effect.forEach(config.pool.onConnect, (text) => connection.script(text), { discard: true })
-  ),
-  usable: (connection: DriverConnection) => connection.status() !== "broken",
-  ping: (connection: DriverConnection) => connection.ping,
-  clean: (connection: DriverConnection) => {
-    if (connection.pending() > 0) return Effect.zipRight(connection.cancel, connection.reset)
-    if (config.pool.resetOnReturn === "discard") return connection.reset
-    return connection.status() === "idle" ? undefined : Effect.asVoid(connection.script(dialect.transaction.rollback))
-  },
-  lost: (connection: DriverConnection) => connection.lost
+  /** A reset takes along what `onConnect` had done. */
+  const reset = (connection: DriverConnection) =>
+    config.pool.onConnect.length === 0 ? connection.reset : Effect.zipRight(connection.reset, prepare(connection))
+  return {
+    open: Effect.tap(dialect.connect(config, role), prepare),
+    usable: (connection: DriverConnection) => connection.status() !== "broken",
+    ping: (connection: DriverConnection) => connection.ping,
+    clean: (connection: DriverConnection) => {
+      if (connection.pending() > 0) return Effect.zipRight(connection.cancel, reset(connection))
+      if (touched.delete(connection) || config.pool.resetOnReturn === "discard") return reset(connection)
+      return connection.status() === "idle" ? undefined : Effect.asVoid(connection.script(dialect.transaction.rollback))
+    },
+    lost: (connection: DriverConnection) => connection.lost
+  }
+}
+
+/** The pool with the lanes beside it. */
+const beside = (pool: Pool.Pool, lanes: SharedLane.SharedLane): Pool.Pool => ({
+  status: Effect.map(pool.status, (status) => ({ ...status, lanes: lanes.status() })),
+  evictAll: Effect.zipRight(lanes.evictAll, pool.evictAll),
+  drain: (limit) => Effect.all([pool.drain(limit), lanes.drain(limit)], { discard: true, concurrency: 2 })
 })
 
 /** The writer's pool and the readers' as one. */

@@ -149,7 +149,7 @@ export class PoolCore<C> {
       const cleaning = this.care.clean(slot.resource)
       if (cleaning === undefined) this.place(slot)
       else this.tend(slot, cleaning)
-    } else this.discard(slot)
+    } else this.discard([slot])
     this.wakeDrain()
   }
 
@@ -205,9 +205,9 @@ export class PoolCore<C> {
     while (this.waiting.length > this.supply.opening + this.cared) {
       const slot = this.idle.pop()
       if (slot !== undefined) {
-        if (!this.keepable(slot)) this.discard(slot)
+        if (!this.keepable(slot)) this.discard([slot])
         else if (this.fresh(slot)) this.place(slot)
-        else this.tend(slot, this.care.ping(slot.resource), () => this.distrust(slot))
+        else this.tend(slot, this.care.ping(slot.resource), () => this.staler(slot))
       } else if (this.supply.may(this.hope)) this.supply.start(this.generation)
       else return
     }
@@ -226,57 +226,63 @@ export class PoolCore<C> {
     this.expiries.set(this.endOf(slot))
   }
 
-  /** A ping or a cleaning; the connection stays only if that succeeds in time. */
-  private tend(slot: Slot<C>, work: Effect.Effect<unknown, DatabaseError>, failed?: () => void) {
+  /** A ping or a cleaning; the connection stays only if that succeeds in time, else `others` go with it. */
+  private tend(slot: Slot<C>, work: Effect.Effect<unknown, DatabaseError>, others?: () => ReadonlyArray<Slot<C>>) {
     this.cared++
     const inTime = within(Effect.as(work, true), this.settings.careLimit, Effect.succeed(false))
     this.workers.fork(
       Effect.map(Effect.exit(Effect.interruptible(inTime)), (exit) => {
         this.cared--
         const good = Exit.isSuccess(exit) && exit.value
-        if (!good) failed?.()
         if (good && this.keepable(slot)) this.place(slot)
-        else this.discard(slot)
+        else this.discard([slot, ...((good ? undefined : others?.()) ?? [])])
         this.wakeDrain()
       })
     )
   }
 
-  /** One that died in silence: those idle for even longer are not worth the wait for their pings. */
-  private distrust(dead: Slot<C>) {
+  /** When one died in silence, those idle for even longer are not worth the wait for their pings. */
+  private staler(dead: Slot<C>): ReadonlyArray<Slot<C>> {
     const warmer = this.idle.findIndex(({ idleSince }) => idleSince > dead.idleSince)
-    for (const slot of this.idle.splice(0, warmer < 0 ? this.idle.length : warmer)) this.discard(slot)
+    return this.idle.splice(0, warmer < 0 ? this.idle.length : warmer)
   }
 
   private evict(slot: Slot<C>, invalid = true) {
     const index = this.idle.indexOf(slot)
     if (index < 0) return
     this.idle.splice(index, 1)
-    this.discard(slot, invalid)
+    this.discard([slot], invalid)
   }
 
-  /** Out of the pool for good; whoever waits gets another one. */
-  private discard(slot: Slot<C>, invalid = true): Fiber.RuntimeFiber<void> | undefined {
-    if (slot.discarded) return undefined
-    slot.discarded = true
-    if (invalid && !this.closed) this.invalidated++
-    this.closing++
-    const end = within(Scope.close(slot.scope, Exit.void), this.settings.careLimit, Effect.void)
-    const closer = this.workers.fork(
-      Effect.map(Effect.exit(end), () => {
-        this.closing--
-        this.totals.closed++
-        this.serve()
-      })
+  /**
+   * Out of the pool for good; whoever waits gets others. All are counted as closing before anything else happens: one
+   * that is in no count makes room for one too many.
+   */
+  private discard(slots: ReadonlyArray<Slot<C>>, invalid = true): ReadonlyArray<Fiber.RuntimeFiber<void>> {
+    const doomed = slots.filter(({ discarded }) => !discarded)
+    for (const slot of doomed) slot.discarded = true
+    if (invalid && !this.closed) this.invalidated += doomed.length
+    this.closing += doomed.length
+    const closers = doomed.map((slot) =>
+      this.workers.fork(
+        Effect.map(
+          Effect.exit(within(Scope.close(slot.scope, Exit.void), this.settings.careLimit, Effect.void)),
+          () => {
+            this.closing--
+            this.totals.closed++
+            this.serve()
+          }
+        )
+      )
     )
     this.serve()
-    return closer
+    return closers
   }
 
   // --- news from the supply
 
   private arrived(slot: Slot<C>) {
-    if (this.closed || slot.generation !== this.generation) this.discard(slot, false)
+    if (this.closed || slot.generation !== this.generation) this.discard([slot], false)
     else if (this.care.usable(slot.resource)) this.place(slot)
     else {
       this.supply.fail(
@@ -287,7 +293,7 @@ export class PoolCore<C> {
           sent: false
         })
       )
-      this.discard(slot)
+      this.discard([slot])
     }
     this.serve()
   }
@@ -346,21 +352,21 @@ export class PoolCore<C> {
 
   readonly evictAll: Effect.Effect<void> = Effect.suspend(() => {
     this.generation++
-    return Fiber.awaitAll(this.idle.splice(0).flatMap((slot) => this.discard(slot) ?? []))
+    return Fiber.awaitAll(this.discard(this.idle.splice(0)))
   })
 
   drain(limit: Duration.DurationInput): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.closed = true
       this.failAll(this.isClosed())
-      for (const slot of this.idle.splice(0)) this.discard(slot, false)
+      this.discard(this.idle.splice(0), false)
       this.workers.stop()
       this.wakeDrain()
       return within(Deferred.await(this.allBack), limit, Effect.void)
     }).pipe(
       Effect.zipRight(
         Effect.suspend(() => {
-          for (const { slot } of this.held) if (slot !== undefined) this.discard(slot)
+          this.discard([...this.held].flatMap(({ slot }) => slot ?? []))
           return this.workers.ended
         })
       )

@@ -57,7 +57,10 @@ class Way {
   constructor(private readonly late: () => number) {}
 
   do(work: () => void): void {
-    if (!this.waiting && this.late() === 0) return work()
+    if (!this.waiting && this.late() === 0) {
+      work()
+      return
+    }
     this.queue.push(work)
     if (!this.waiting) this.wait()
   }
@@ -128,25 +131,13 @@ export class Link {
   fault(fault: LineFault): void {
     this.around.counts[fault]++
     const amount = this.around.amount(fault)
-    switch (fault) {
-      case "cut":
-        return this.end((socket) => socket.destroy())
-      case "reset":
-        return this.end((socket) => socket.resetAndDestroy())
-      case "lose":
-        return this.lose()
-      case "hole":
-        return this.hole()
-      case "delay":
-        this.delay = amount
-        return
-      case "cut within request":
-        this.allowance.request = amount
-        return
-      case "cut within answer":
-        this.allowance.answer = amount
-        return
-    }
+    if (fault === "cut") this.end((socket) => socket.destroy())
+    else if (fault === "reset") this.end((socket) => socket.resetAndDestroy())
+    else if (fault === "lose") this.lose()
+    else if (fault === "hole") this.holed = true
+    else if (fault === "delay") this.delay = amount
+    else if (fault === "cut within request") this.allowance.request = amount
+    else this.allowance.answer = amount
   }
 
   /** The answer to the COMMIT on its way now meets this. */
@@ -201,7 +192,7 @@ export class Link {
         this.lose()
         return false
       case "hole before":
-        this.hole()
+        this.holed = true
         return false
       case "sever":
         this.severs = true
@@ -220,7 +211,7 @@ export class Link {
 
   private withhold(answer: "committed" | "refused"): void {
     this.around.counts[answer]++
-    if (this.keepBack === "hole after") this.hole()
+    if (this.keepBack === "hole after") this.holed = true
     else if (this.keepBack === "reset after") this.end((socket) => socket.resetAndDestroy())
     else this.end((socket) => socket.destroy())
   }
@@ -237,10 +228,6 @@ export class Link {
     if (to.write(bytes) || from.isPaused()) return
     from.pause()
     to.once("drain", () => from.resume())
-  }
-
-  private hole(): void {
-    this.holed = true
   }
 
   private lose(): void {

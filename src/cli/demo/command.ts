@@ -5,7 +5,8 @@
  */
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
-import { type Command, onDatabase } from "../Command.js"
+import { type Command, onDatabase, show } from "../Command.js"
+import { folders } from "../migrate/source.js"
 import * as Target from "../Target.js"
 import { Terminal } from "../Terminal.js"
 import { render } from "./report.js"
@@ -18,24 +19,19 @@ const migrations = fileURLToPath(new URL("../../../migrations", import.meta.url)
 export const demo: Command = {
   name: "demo",
   summary: "migrate, seed, make 400 transfers at once, check that nothing was lost",
-  takes: ["url", "config", "directory", "json"],
   run: (options) =>
     Effect.gen(function* () {
       const terminal = yield* Terminal
       const config = yield* Target.resolve(options, Target.embedded)
-      const report = yield* Effect.ensuring(
-        onDatabase(
-          config,
-          run({
-            migrations: options.directory ?? migrations,
-            transfers: 400,
-            fibers: 16,
-            progress: terminal.progress
-          })
-        ),
-        terminal.progress("")
-      )
-      yield* terminal.print(options.json ? JSON.stringify(report, null, 2) : render(report, terminal.style))
+      const work = run({
+        migrations: options.migrations.length === 0 ? migrations : folders(options),
+        transfers: 400,
+        fibers: 16,
+        progress: terminal.progress,
+        bar: terminal.bar
+      })
+      const report = yield* Effect.ensuring(onDatabase(config, work), terminal.progress(""))
+      yield* show(options, report, (report, style) => [render(report, style)])
       return report.ok ? 0 : 1
     })
 }

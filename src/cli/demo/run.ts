@@ -17,15 +17,17 @@ import type { MigrationError } from "../../model/MigrationError.js"
 import * as Health from "../../observe/Health.js"
 import * as Seed from "../../seed/Seed.js"
 import * as Retry from "../../transaction/Retry.js"
+import type { Terminal } from "../Terminal.js"
 import * as Accounts from "./accounts.js"
 import type { Report, Transfers } from "./report.js"
 
 /** @since 0.1.0 @category models */
 export interface Options {
-  readonly migrations: string | URL
+  readonly migrations: string | URL | ReadonlyArray<string>
   readonly transfers: number
   readonly fibers: number
-  readonly progress: (text: string) => Effect.Effect<void>
+  readonly progress: Terminal["progress"]
+  readonly bar: Terminal["bar"]
 }
 
 /** Patient enough for a crowd: giving up would be the demo's failure, not the database's. */
@@ -38,6 +40,8 @@ const percentile = (sorted: ReadonlyArray<number>, share: number): number =>
 
 const workload = (options: Options) =>
   Effect.gen(function* () {
+    yield* options.progress("")
+    const bar = yield* options.bar(options.transfers)
     let finished = 0
     let tries = 0
     let retried = 0
@@ -53,7 +57,7 @@ const workload = (options: Options) =>
       finished += 1
       tries += mine
       if (mine > 1) retried += 1
-      yield* options.progress(`  transfers  ${finished} of ${options.transfers}`)
+      yield* bar(finished, "transfers")
       return Either.map(result, () => millis)
     })
     const start = yield* Clock.currentTimeMillis
@@ -62,7 +66,6 @@ const workload = (options: Options) =>
       { concurrency: options.fibers }
     )
     const millis = (yield* Clock.currentTimeMillis) - start
-    yield* options.progress("")
     const latencies = results.filter(Either.isRight).map(({ right }) => right)
     latencies.sort((a, b) => a - b)
     const failures = results.filter(Either.isLeft).map(({ left }) => left)
@@ -93,7 +96,7 @@ export const run = (
     const empty = yield* Accounts.totals
     yield* Seed.run(Accounts.seeds)
     const before = yield* Accounts.totals
-    const transfers = yield* workload(options)
+    const transfers = yield* Effect.scoped(workload(options))
     const after = yield* Accounts.totals
     const health = yield* Health.check
     if (health.status === "down") return yield* health.error

@@ -1,0 +1,104 @@
+/**
+ * `aquifer db create`, `drop` and `reset`: the database itself, from outside of it. What removes it asks first, and never
+ * happens under the production profile.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { Admin } from "../Dialect.js"
+import * as Dialects from "../dialect/index.js"
+import * as Migrator from "../migration/Migrator.js"
+import { type DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
+import { UnsupportedError } from "../model/DatabaseError.js"
+import { type Command, confirmed, onDatabase, show, Told, told } from "./Command.js"
+import { prefix } from "./Failure.js"
+import { plural } from "./layout.js"
+import { watched } from "./migrate/source.js"
+import type { Options } from "./Options.js"
+import * as Target from "./Target.js"
+
+const admin = (config: DatabaseConfig): Effect.Effect<Admin, Told> =>
+  told(
+    Effect.flatMap(Effect.scoped(Dialects.forTarget(config.target)), ({ admin }) =>
+      admin === undefined
+        ? Effect.fail(
+            new UnsupportedError({
+              operation: "connect",
+              reason: "this product's databases are not made or dropped from outside",
+              hint: "Use the product's own tools"
+            })
+          )
+        : Effect.succeed(admin)
+    ),
+    config
+  )
+
+const make = (config: DatabaseConfig) => Effect.flatMap(admin(config), (on) => told(on.create(config), config))
+const remove = (config: DatabaseConfig) => Effect.flatMap(admin(config), (on) => told(on.drop(config), config))
+
+/** @since 0.1.0 @category commands */
+export const create: Command = {
+  name: "db create",
+  summary: "make the database; nothing happens where it is there",
+  run: (options) =>
+    Effect.gen(function* () {
+      const config = yield* Target.resolve(options)
+      const created = yield* make(config)
+      yield* show(options, { database: describeTarget(config), created }, (result) => [
+        `  ${result.database} ${result.created ? "created" : "is already there"}`
+      ])
+      return 0 as const
+    })
+}
+
+/** A person who means it says another profile. */
+const notInProduction = (config: DatabaseConfig): Effect.Effect<void, Told> =>
+  config.profile === "production"
+    ? Effect.fail(
+        new Told({
+          lines: [
+            `${prefix}${describeTarget(config)} is a production database (DB_ENV or NODE_ENV says so) and is not dropped. Drop it with the product's own tools.`
+          ]
+        })
+      )
+    : Effect.void
+
+const permitted = (options: Options, what: string) =>
+  Effect.gen(function* () {
+    const config = yield* Target.resolve(options)
+    yield* notInProduction(config)
+    yield* confirmed(options, `${what} ${describeTarget(config)} and everything in it`)
+    return config
+  })
+
+/** @since 0.1.0 @category commands */
+export const drop: Command = {
+  name: "db drop",
+  summary: "drop the database, whoever is connected; never in production",
+  run: (options) =>
+    Effect.gen(function* () {
+      const config = yield* permitted(options, "this drops")
+      const dropped = yield* remove(config)
+      yield* show(options, { database: describeTarget(config), dropped }, (result) => [
+        `  ${result.database} ${result.dropped ? "dropped" : "was not there"}`
+      ])
+      return 0 as const
+    })
+}
+
+/** @since 0.1.0 @category commands */
+export const reset: Command = {
+  name: "db reset",
+  summary: "drop, create and migrate it; never in production",
+  run: (options) =>
+    Effect.gen(function* () {
+      const config = yield* permitted(options, "this drops and makes anew")
+      const dropped = yield* remove(config)
+      yield* make(config)
+      const report = yield* onDatabase(config, watched(options, Migrator.up))
+      yield* show(options, { database: describeTarget(config), dropped, applied: report.applied }, (result) => [
+        `  ${result.database} ${result.dropped ? "dropped and " : ""}created, ${plural(result.applied.length, "migration", "migrations")} applied`
+      ])
+      return 0 as const
+    })
+}

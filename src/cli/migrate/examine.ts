@@ -1,0 +1,79 @@
+/**
+ * `aquifer migrate plan` and `verify`: what migrations would do, on paper or on a database beside the one in use.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Migrator from "../../migration/Migrator.js"
+import { type Command, onDatabase, show } from "../Command.js"
+import { prefix, sentence } from "../Failure.js"
+import { usageError } from "../Guard.js"
+import type { Options } from "../Options.js"
+import * as Target from "../Target.js"
+import { Terminal } from "../Terminal.js"
+import { source, watched } from "./source.js"
+
+/** `B`, or `A:B`: as if the database were at A. */
+const way = (options: Options, range: string | undefined) => {
+  const direction = options.down ? ("down" as const) : ("up" as const)
+  const steps = options.steps === undefined ? {} : { steps: options.steps }
+  if (range === undefined) return Effect.succeed({ direction, ...steps })
+  const [from = "", to, ...more] = range.split(":")
+  if (more.length > 0 || from === "" || to === "") {
+    return Effect.fail(usageError("a range is two revisions with a colon between them. Write base:head"))
+  }
+  return Effect.succeed(to === undefined ? { direction, ...steps, to: from } : { direction, ...steps, from, to })
+}
+
+/** @since 0.1.0 @category commands */
+export const plan: Command = {
+  name: "migrate plan",
+  summary: "the SQL that up (or down) would run, without running it; fit to be fed to psql or sqlite3",
+  takes: ["down", "steps", "allow-out-of-order"],
+  argument: { name: "revision", least: 0 },
+  notes: [
+    "A revision says how far to go, as with up and down; A:B goes from A to B wherever the database is.",
+    "What a program would send is recorded on an empty database beside this one, where there can be one."
+  ],
+  run: (options, [range]) =>
+    Effect.gen(function* () {
+      const terminal = yield* Terminal
+      const far = yield* way(options, range)
+      const config = yield* Target.resolve(options)
+      const planned = yield* onDatabase(config, Migrator.plan({ ...source(options), ...far }))
+      yield* show(options, planned, ({ sql }) => [sql.trimEnd()])
+      for (const { id, name, warnings } of planned.revisions) {
+        yield* Effect.forEach(warnings, (text) => terminal.complain(`${prefix}${id}_${name}: ${sentence(text)}`))
+      }
+      return 0 as const
+    })
+}
+
+/** @since 0.1.0 @category commands */
+export const verify: Command = {
+  name: "migrate verify",
+  summary:
+    "run every migration up, down and up on an empty database beside this one, and compare; exits 1 when they differ",
+  run: (options) =>
+    Effect.gen(function* () {
+      const config = yield* Target.resolve(options)
+      const found = yield* onDatabase(
+        config,
+        watched(options, (source) => Migrator.verify(source))
+      )
+      yield* show(options, found, ({ ok, revisions }, style) => {
+        const paint = { same: style.green, differs: style.red, irreversible: style.yellow }
+        return [
+          ...revisions.flatMap(({ again, back, id, name, standing }) => [
+            `  ${paint[standing](standing.padEnd(12))} ${id}_${name}`,
+            ...back.map((difference) => `${" ".repeat(15)}after down: ${difference}`),
+            ...again.map((difference) => `${" ".repeat(15)}after the second up: ${difference}`)
+          ]),
+          ok
+            ? style.green("  every way back leads where it came from")
+            : style.red("  not every way back leads where it came from")
+        ]
+      })
+      return found.ok ? 0 : 1
+    })
+}

@@ -1,0 +1,109 @@
+/**
+ * `aquifer migrate up`, `down` and `to`: what runs migrations. What takes something away asks first.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Migrator from "../../migration/Migrator.js"
+import { describeTarget } from "../../model/DatabaseConfig.js"
+import { type Command, confirmed, onDatabase, show } from "../Command.js"
+import { usageError } from "../Guard.js"
+import { millis, plural, rows } from "../layout.js"
+import * as Target from "../Target.js"
+import type { Style } from "../Terminal.js"
+import { watched } from "./source.js"
+
+const count = (n: number, what: string): string => `${plural(n, "migration", "migrations")} ${what}`
+
+const done = (report: Migrator.Report, style: Style): ReadonlyArray<string> => [
+  ...rows(style, [
+    ...report.reverted.map((one) => ["reverted", `${one.id}_${one.name}  ${style.dim(millis(one.millis))}`] as const),
+    ...report.applied.map((one) => ["applied", `${one.id}_${one.name}  ${style.dim(millis(one.millis))}`] as const)
+  ]),
+  `  ${[
+    ...(report.reverted.length > 0 ? [count(report.reverted.length, "reverted")] : []),
+    ...(report.applied.length > 0 ? [count(report.applied.length, "applied")] : []),
+    ...(report.applied.length + report.reverted.length === 0 ? ["nothing to do"] : []),
+    `${report.already} already there`
+  ].join(", ")}`
+]
+
+/** A revision and a number of steps both say how far. */
+const howFar = (name: string, to: string | undefined, steps: number | undefined) =>
+  to !== undefined && steps !== undefined
+    ? Effect.fail(usageError(`aquifer ${name}: a revision and --steps both say how far. Give one of them`))
+    : Effect.succeed({ ...(to === undefined ? {} : { to }), ...(steps === undefined ? {} : { steps }) })
+
+/** @since 0.1.0 @category commands */
+export const up: Command = {
+  name: "migrate up",
+  summary: "apply what is pending: all, or up to a revision",
+  takes: ["steps", "allow-out-of-order"],
+  argument: { name: "revision", least: 0 },
+  notes: ["A revision is an id or its beginning, head, heads, or +2: two further than now."],
+  run: (options, [to]) =>
+    Effect.gen(function* () {
+      const far = yield* howFar("migrate up", to, options.steps)
+      const config = yield* Target.resolve(options)
+      const report = yield* onDatabase(
+        config,
+        watched(options, (source) => Migrator.up({ ...source, ...far }))
+      )
+      yield* show(options, report, done)
+      return 0 as const
+    })
+}
+
+/** @since 0.1.0 @category commands */
+export const down: Command = {
+  name: "migrate down",
+  summary: "take back the last migration, or all after a revision; asks first",
+  takes: ["steps"],
+  argument: { name: "revision", least: 0 },
+  notes: ["A revision is an id or its beginning, base, or -2: the last two."],
+  run: (options, [to]) =>
+    Effect.gen(function* () {
+      const far = yield* howFar("migrate down", to, options.steps)
+      const config = yield* Target.resolve(options)
+      const what =
+        to === undefined
+          ? `the last ${options.steps === undefined || options.steps === 1 ? "migration" : `${options.steps} migrations`}`
+          : /^-\d+$/.test(to)
+            ? `the last ${plural(Number(to.slice(1)), "migration", "migrations")}`
+            : to === "base"
+              ? "every migration"
+              : "every migration after that revision"
+      yield* confirmed(options, `this takes back ${what} on ${describeTarget(config)} and may take its data along`)
+      const report = yield* onDatabase(
+        config,
+        watched(options, (source) => Migrator.down({ ...source, ...far }))
+      )
+      yield* show(options, report, done)
+      return 0 as const
+    })
+}
+
+/** @since 0.1.0 @category commands */
+export const to: Command = {
+  name: "migrate to",
+  summary: "go to a revision from wherever the database is: back, then forth; asks before it goes back",
+  takes: ["allow-out-of-order"],
+  argument: { name: "revision" },
+  notes: ["A revision is an id or its beginning, base, head, +2 or -1."],
+  run: (options, [revision = "head"]) =>
+    Effect.gen(function* () {
+      const config = yield* Target.resolve(options)
+      if (revision !== "head" && revision !== "heads" && !revision.startsWith("+")) {
+        yield* confirmed(
+          options,
+          `going to ${revision === "base" ? "base" : "that revision"} on ${describeTarget(config)} may take back migrations and their data`
+        )
+      }
+      const report = yield* onDatabase(
+        config,
+        watched(options, (source) => Migrator.to(revision, source))
+      )
+      yield* show(options, report, done)
+      return 0 as const
+    })
+}
