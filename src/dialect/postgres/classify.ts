@@ -18,6 +18,7 @@ interface ServerError {
   readonly detail?: string | undefined
   readonly hint?: string | undefined
   readonly position?: string | undefined
+  readonly where?: string | undefined
   readonly schema?: string | undefined
   readonly table?: string | undefined
   readonly column?: string | undefined
@@ -69,6 +70,10 @@ export const endsSession = (u: unknown): boolean =>
 
 const text = (value: string | undefined): string | undefined => (value === "" ? undefined : value)
 
+/** The server's detail, and for a COPY the line and column it stopped at, which it says as context. */
+const detail = (error: ServerError): string | undefined =>
+  text([error.detail, error.where?.startsWith("COPY ") === true ? error.where : ""].filter(Boolean).join("; "))
+
 /** Codes whose class depends on what the server wrote besides. */
 const tagFor = (table: Table, error: ServerError): DatabaseError.DatabaseError["_tag"] => {
   if (error.code === "57014" && /statement timeout/i.test(error.message)) return "StatementTimeoutError"
@@ -77,6 +82,7 @@ const tagFor = (table: Table, error: ServerError): DatabaseError.DatabaseError["
 }
 
 const hints: Readonly<Record<string, string>> = {
+  "08P01": "Is a pooler in between? DB_POOLER=transaction goes without settings at the start of a session",
   "28000": "Check the user, pg_hba.conf and whether the server wants TLS (sslmode)",
   "28P01": "Check the user and the password",
   "3D000": "Create the database, or check its name in the URL",
@@ -99,7 +105,7 @@ const fromServer = (
     table: text(error.table),
     column: text(error.column),
     constraint: text(error.constraint),
-    detail: text(error.detail),
+    detail: detail(error),
     hint: text(error.hint) ?? (operation === "connect" ? hints[error.code] : undefined),
     position: Number.isInteger(position) && position > 0 ? position : undefined
   }
@@ -144,29 +150,38 @@ const sentences: Readonly<Record<string, (error: NodeError) => readonly [reason:
   ENETUNREACH: (error) => [`there is no way to ${at(error)}`],
   ECONNRESET: () => ["the connection was reset by the other side"],
   EPIPE: () => ["the connection was already closed by the other side"],
-  EPROTO: () => ["the TLS handshake failed", "Does the server speak TLS? sslmode=disable goes without"],
-  DEPTH_ZERO_SELF_SIGNED_CERT: () => [
+  EPROTO: () => ["the TLS handshake failed", "Does the server speak TLS? sslmode=disable goes without"]
+}
+
+/** What is wrong with a certificate will be wrong the next time, too. */
+const certificates: Readonly<Record<string, readonly [reason: string, hint?: string]>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: [
     "the server's certificate is self-signed",
     "Name its certificate in sslrootcert, or use sslmode=require to go without verification"
   ],
-  SELF_SIGNED_CERT_IN_CHAIN: () => [
+  SELF_SIGNED_CERT_IN_CHAIN: [
     "the server's certificate comes from an authority that is not trusted here",
     "Name the authority's certificate in sslrootcert"
   ],
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: () => [
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
     "the server's certificate comes from an authority that is not trusted here",
     "Name the authority's certificate in sslrootcert"
   ],
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: () => [
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
     "the server's certificate comes from an authority that is not trusted here",
     "Name the authority's certificate in sslrootcert"
   ],
-  CERT_HAS_EXPIRED: () => ["the server's certificate has expired"],
-  ERR_TLS_CERT_ALTNAME_INVALID: () => [
+  CERT_HAS_EXPIRED: ["the server's certificate has expired"],
+  ERR_TLS_CERT_ALTNAME_INVALID: [
     "the server's certificate is for another host name",
     "Connect by the name in the certificate, or use sslmode=verify-ca"
   ]
 }
+
+const certificateCode = /CERT|ISSUER|LEAF_SIGNATURE|CRL|HOSTNAME_MISMATCH|ALTNAME/
+
+/** Whether a certificate, the server's or one's own, was not accepted. @since 0.1.0 @category guards */
+export const isCertificate = (u: unknown): boolean => certificateCode.test(search(u, isNodeError)?.code ?? "")
 
 /** What the driver says without a code. */
 const phrases: ReadonlyArray<readonly [RegExp, DatabaseError.DatabaseError["_tag"], string?]> = [
@@ -197,7 +212,11 @@ export const classifier = (classes: Table) => {
     if (node?.code !== undefined) {
       const sentence = sentences[node.code]
       if (sentence !== undefined) return lost(...sentence(node))
-      if (/CERT|TLS|SSL|ISSUER|CRL|HOSTNAME_MISMATCH/.test(node.code)) return lost(`TLS: ${node.message}`)
+      if (certificateCode.test(node.code)) {
+        const [reason, hint] = certificates[node.code] ?? [`TLS: ${node.message}`]
+        return new DatabaseError.AuthenticationError({ operation, reason, hint, cause })
+      }
+      if (/TLS|SSL/.test(node.code)) return lost(`TLS: ${node.message}`)
     }
     const message = cause instanceof Error ? cause.message : ""
     const phrase = phrases.find(([pattern]) => pattern.test(message))

@@ -87,7 +87,11 @@ const inLaterLife = (fresh: DriverConnection, id: string, crashed: boolean): Ans
   Effect.flatMap(status(fresh, id), (found): Answer<Fate> => {
     if (found !== "committed") return Effect.succeed("aborted")
     return ask(fresh, boundary, id).pipe(
-      Effect.orElseSucceed(() => ({ rows: [[false, true]] })),
+      // Hosted servers may refuse it; a line that was lost meanwhile is no refusal.
+      Effect.catchIf(
+        (error) => error.recovery !== "reconnect",
+        () => Effect.succeed({ rows: [[false, true]] })
+      ),
       Effect.flatMap(({ rows }): Answer<Fate> => {
         const [recovered, before] = rows[0] as readonly [boolean, boolean]
         if (recovered && before) return Effect.succeed("committed")
@@ -104,19 +108,13 @@ const inLaterLife = (fresh: DriverConnection, id: string, crashed: boolean): Ans
 export const fate = (fresh: DriverConnection, transactionId: string, lost?: DriverConnection): Answer<Fate> => {
   const then = Origin.of(lost)
   const now = Origin.of(fresh)
-  if (now?.standby === true) {
-    return Effect.fail(
-      new DatabaseError.ConnectionError({
-        operation: "commit",
-        reason: "the server is a standby: what it has yet to replay it does not know",
-        phase: "statement",
-        sent: false
-      })
-    )
-  }
-  if (then === undefined || now === undefined) return inSameLife(fresh, transactionId)
-  if (then.system !== now.system) return Effect.fail(unknown("another database cluster answers at this address"))
+  const later = (reason: string) =>
+    Effect.fail(new DatabaseError.ConnectionError({ operation: "commit", reason, phase: "statement", sent: false }))
+  if (now?.standby === true) return later("the server is a standby: what it has yet to replay it does not know")
+  if (then === undefined) return inSameLife(fresh, transactionId)
+  if (now === undefined) return later("the server did not say whether it has been through a crash")
+  if (Origin.strangers(then, now)) return Effect.fail(unknown("another database cluster answers at this address"))
   return Origin.sameLife(then, now)
     ? inSameLife(fresh, transactionId)
-    : inLaterLife(fresh, transactionId, then.timeline === now.timeline)
+    : inLaterLife(fresh, transactionId, !Origin.promoted(then, now))
 }

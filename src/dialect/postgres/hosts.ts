@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type { DriverConnection } from "../../Dialect.js"
 import type { DatabaseConfig, Host, TargetSession } from "../../model/DatabaseConfig.js"
 import * as DatabaseError from "../../model/DatabaseError.js"
+import { isCertificate } from "./classify.js"
 import { attempts, type Encryption } from "./tls.js"
 
 /** What was opened, and what it is to be told first. @since 0.1.0 @category models */
@@ -57,7 +58,7 @@ const unfit = (
 
 /** Whether the other way of travelling (with or without TLS) may do better after this failure. */
 const otherWay = (error: DatabaseError.DatabaseError): boolean => {
-  if (error._tag === "AuthenticationError") return error.sqlState === "28000"
+  if (error._tag === "AuthenticationError") return error.sqlState === "28000" || isCertificate(error.cause)
   if (error._tag !== "ConnectionError" || error.sqlState !== undefined) return false
   const code = (error.cause as { readonly code?: unknown } | undefined)?.code
   return !["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENOENT"].includes(
@@ -67,7 +68,7 @@ const otherWay = (error: DatabaseError.DatabaseError): boolean => {
 
 /** Whether another host may do better: not for what is wrong with the role, the password or the database's name (libpq too). */
 const otherHost = (error: DatabaseError.DatabaseError): boolean =>
-  error.recovery === "reconnect" || error._tag === "ReadOnlyError"
+  error.recovery === "reconnect" || error._tag === "ReadOnlyError" || isCertificate(error.cause)
 
 /** A host as people write it. @since 0.1.0 @category conversions */
 export const name = ({ host, port }: Host): string => (host.startsWith("/") ? host : `${host}:${port}`)

@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Dialect } from "../../Dialect.js"
+import { admin } from "./admin.js"
 import { classify } from "./classify.js"
 import { compiler } from "./compiler.js"
 import { connect } from "./connect.js"
@@ -13,7 +15,10 @@ import { encode } from "./encode.js"
 import { fate } from "./fate.js"
 import { inspect } from "./inspect.js"
 import { kind } from "./kind.js"
+import { leaves } from "./leaves.js"
 import { migrationLock } from "./migrationLock.js"
+import { resumption } from "./resumption.js"
+import { scratch } from "./scratch.js"
 import { transaction } from "./transaction.js"
 import { vitals } from "./vitals.js"
 
@@ -26,6 +31,7 @@ export const postgresCore: Omit<Dialect, "ddl" | "inspect" | "migrationLock"> = 
   placeholder: (index) => `$${index}`,
   encode,
   kind,
+  leaves,
   transaction,
   fate: Option.some(fate),
   vitals,
@@ -35,6 +41,7 @@ export const postgresCore: Omit<Dialect, "ddl" | "inspect" | "migrationLock"> = 
     "advisoryLocks",
     "pipelining",
     "listen",
+    "copy",
     "cancel",
     "statementTimeout",
     "returning"
@@ -42,4 +49,13 @@ export const postgresCore: Omit<Dialect, "ddl" | "inspect" | "migrationLock"> = 
 }
 
 /** PostgreSQL. @since 0.1.0 @category dialects */
-export const postgres: Dialect = { ...postgresCore, ddl, rebuilds, inspect, migrationLock }
+export const postgres: Dialect = {
+  ...postgresCore,
+  ddl,
+  rebuilds,
+  inspect,
+  migrationLock,
+  admin,
+  resumption,
+  scratch: (config) => Effect.map(scratch(config), (config) => ({ config, dialect: postgres }))
+}

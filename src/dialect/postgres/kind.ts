@@ -47,9 +47,13 @@ const writes = /\b(?:insert|update|delete|merge|truncate|into|share|nextval|setv
 const sessionWords =
   /\b(?:set_config|currval|lastval|setseed|temp|temporary|pg_temp\w*|pg_(?:try_)?advisory_\w+|pg_notify|pg_backend_pid|pg_listening_channels|pg_my_temp_schema|pg_cursors|pg_prepared_statements|pg_export_snapshot|pg_sleep\w*|(?:pg_)?txid_\w+|pg_current_xact_id\w*|pg_terminate_backend|pg_cancel_backend)\b/
 
+/** A text's words in small letters, without what only looks like words. @since 0.1.0 @category accessors */
+export const wordsOf = (text: string): string =>
+  text.replace(hidden, (found) => (found.startsWith('"') ? '""' : " ")).toLowerCase()
+
 /** The kind of a text. @since 0.1.0 @category dialect */
 export const kind = (text: string): Kind => {
-  const words = text.replace(hidden, (found) => (found.startsWith('"') ? '""' : " ")).toLowerCase()
+  const words = wordsOf(text)
   if (/;\s*[^\s;]/.test(words)) return "script"
   const first = /^[\s(]*([a-z]+)/.exec(words)?.[1]
   if (first === undefined) return "write"

@@ -44,6 +44,10 @@ export class Line {
   readonly lost = Deferred.unsafeMake<DatabaseError.DatabaseError>(FiberId.none)
   /** A stream outside a transaction has one of its own open: nobody else's statement may end up in it. */
   streaming = false
+  /** COPY has the wire to itself: nothing sent behind it is answered before its end. */
+  copying = false
+  /** What the head waits for is the caller's to give or take: it is not overdue. */
+  patient = false
   /** Somebody set `statement_timeout` himself: the watchdog no longer knows what is overdue. */
   unlimited = false
 
@@ -90,6 +94,13 @@ export class Line {
   /** Why nothing can be sent now, if so. */
   refusal(operation: string): DatabaseError.DatabaseError | undefined {
     if (this.reason !== undefined) return told(this.reason, operation, "statement", false)
+    if (this.copying) {
+      return new DatabaseError.UnsupportedError({
+        operation,
+        reason: "a COPY is under way on this session",
+        hint: "Let it end first, or take its rows on another connection: outside this transaction"
+      })
+    }
     if (this.streaming) {
       return new DatabaseError.UnsupportedError({
         operation,
@@ -239,6 +250,10 @@ export class Line {
   private look(): void {
     this.watch = undefined
     if (this.overdue === undefined || this.unlimited || this.pending() === 0) return
+    if (this.patient) {
+      this.arm()
+      return
+    }
     const left = this.overdue - (performance.now() - this.headSince)
     if (left > 0) this.arm(Math.ceil(left))
     else this.lose(new Error("Connection error: the server did not end a statement although its time was long over"))

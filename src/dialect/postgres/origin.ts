@@ -25,7 +25,7 @@ export interface Origin {
 const life =
   "select pg_is_in_recovery(), extract(epoch from pg_stat_get_bgwriter_stat_reset_time())::text," +
   " extract(epoch from pg_postmaster_start_time())::text," +
-  " array(select pid from pg_stat_activity where usesysid is null and datid is null)"
+  " array(select pid from pg_stat_get_activity(null) where usesysid is null and datid is null)"
 
 const cluster =
   "select system_identifier::text, case when pg_is_in_recovery() then null" +
@@ -51,8 +51,18 @@ export const note = (session: DriverConnection): Effect.Effect<void> =>
 export const of = (session: DriverConnection | undefined): Origin | undefined =>
   session === undefined ? undefined : origins.get(session)
 
-/** Whether no crash lies between two sessions of one cluster. @since 0.1.0 @category guards */
+/** Where one side is unsaid, nothing speaks against the other. */
+const differ = (then: string | undefined, now: string | undefined): boolean =>
+  then !== undefined && now !== undefined && then !== now
+
+/** Whether two sessions belong to different clusters. @since 0.1.0 @category guards */
+export const strangers = (then: Origin, now: Origin): boolean => differ(then.system, now.system)
+
+/** Whether a promotion lies between two sessions of one cluster. @since 0.1.0 @category guards */
+export const promoted = (then: Origin, now: Origin): boolean => differ(then.timeline, now.timeline)
+
+/** Whether neither a crash nor a promotion lies between two sessions of one cluster. @since 0.1.0 @category guards */
 export const sameLife = (then: Origin, now: Origin): boolean =>
-  then.timeline === now.timeline &&
+  !promoted(then, now) &&
   (then.since === now.since ||
     (then.started === now.started && then.processes.some((process) => now.processes.includes(process))))

@@ -67,24 +67,34 @@ export const write = (
   wire.execute({ portal, rows })
 }
 
+/** A class, because a getter written into each answer cost more than the answer. */
+class Answer implements Reply {
+  readonly rows: Reply["rows"]
+  readonly tag: string
+  readonly count: number | null
+
+  constructor(
+    private readonly step: Step,
+    private readonly reading: Reading,
+    readonly transactionId: string | undefined
+  ) {
+    this.rows = step.rows
+    this.tag = step.tag
+    this.count = step.count
+  }
+
+  /** Made when asked for: the driver's result costs more than the statement. */
+  get raw(): unknown {
+    const { columns, count, mode, oid, rows, tag } = this.step
+    const raw = this.reading.raw(mode)
+    if (columns) raw.addFields(columns.fields)
+    return Object.assign(raw, { command: tag.split(" ", 1)[0] ?? null, rowCount: count, oid, rows })
+  }
+}
+
 /** What a step answered, as the seam has it. @since 0.1.0 @category conversions */
-export const reply = (step: Step, reading: Reading, transactionId?: string): Reply => ({
-  rows: step.rows,
-  tag: step.tag,
-  count: step.count,
-  // Made when asked for: the driver's result costs more than the statement.
-  get raw() {
-    const raw = reading.raw(step.mode)
-    if (step.columns) raw.addFields(step.columns.fields)
-    return Object.assign(raw, {
-      command: step.tag.split(" ", 1)[0] ?? null,
-      rowCount: step.count,
-      oid: step.oid,
-      rows: step.rows
-    })
-  },
-  transactionId
-})
+export const reply = (step: Step, reading: Reading, transactionId?: string): Reply =>
+  new Answer(step, reading, transactionId)
 
 /** `INSERT 0 5`, `SELECT 3`, `CREATE TABLE`: the words, the oid, the count. */
 const commandTag = /^(.*?)(?: (\d+))?(?: (\d+))?$/
@@ -103,11 +113,16 @@ export interface GroupOptions {
   /** A simple query: its steps are made as they are answered, under `operation`. */
   readonly script: boolean
   readonly operation?: string
-  readonly steps: ReadonlyArray<Step>
+  /** The group's own from then on. */
+  readonly steps: Array<Step>
   /** Whether it opens a transaction. */
   readonly begins: boolean
   readonly reading: Reading
   readonly send: (wire: Wire) => void
+  /** The server waits for rows (COPY FROM STDIN). */
+  readonly onCopyIn?: ((wire: Wire) => void) | undefined
+  /** A row of COPY TO STDOUT; its bytes are the driver's again when this returns. */
+  readonly onCopyData?: ((chunk: Buffer) => void) | undefined
   /** Called once, at ReadyForQuery. */
   readonly onEnd: (ending: Ending) => void
   /** Called once instead, when the session is lost. */
@@ -125,13 +140,15 @@ export class Group implements Submittable {
   at = 0
   error: unknown = undefined
   settled = false
+  /** The server asked for rows, and was told that none come. */
+  refusedCopy = false
   /** Whether its bytes have been handed to the socket. */
   sent = false
   /** Set by the line: hears of an error before ReadyForQuery, because some errors are the last thing a server says. */
   onError: ((error: unknown) => void) | undefined
 
   constructor(private readonly options: GroupOptions) {
-    this.steps = [...options.steps]
+    this.steps = options.steps
     this.phase = options.phase
     this.begins = options.begins
     this.onEnd = options.onEnd
@@ -179,6 +196,13 @@ export class Group implements Submittable {
 
   handleCommandComplete(message: { readonly text: string }): void {
     const current = this.current()
+    // What nearly every answer is needs no expression.
+    if (message.text.startsWith("SELECT ")) {
+      current.tag = "SELECT"
+      current.count = Number(message.text.slice(7))
+      this.done(current)
+      return
+    }
     const [, words, first, second] = commandTag.exec(message.text) ?? []
     current.tag = words ?? message.text
     current.oid = second === undefined ? null : Number(first)
@@ -206,11 +230,18 @@ export class Group implements Submittable {
 
   /** COPY needs its own conversation. The server ignored the Sync behind Execute while it waited for rows: it needs another. */
   handleCopyInResponse(wire: Wire): void {
+    if (this.options.onCopyIn !== undefined) {
+      this.options.onCopyIn(wire)
+      return
+    }
+    this.refusedCopy = true
     wire.sendCopyFail("rows for COPY FROM STDIN are sent by Copy, not as a statement")
     if (!this.options.script) wire.sync()
   }
 
-  handleCopyData(): void {}
+  handleCopyData(message: { readonly chunk: Buffer }): void {
+    this.options.onCopyData?.(message.chunk)
+  }
 
   handleError(error: unknown): void {
     if (this.settled) return

@@ -28,7 +28,8 @@ export const serialise = (
     return refuse(`${params.length} parameters are more than the ${mostParams} a statement can have`)
   const values: Array<Value> = []
   let size = text.length
-  for (const [index, param] of params.entries()) {
+  for (let index = 0; index < params.length; index++) {
+    const param = params[index]
     try {
       const value = prepare(param)
       size += value?.length ?? 0
@@ -46,7 +47,9 @@ export const failed = (line: Line, group: Group, error: unknown): DatabaseError.
   if (error instanceof UnreadableRow) {
     return new DatabaseError.DataError({ operation, reason: error.message, cause: error.cause })
   }
-  const classified = classify(error, operation, { phase: group.phase })
+  const classified = group.refusedCopy
+    ? copyRefused(operation, error)
+    : classify(error, operation, { phase: group.phase })
   for (const [index, { fresh, prepared }] of group.steps.entries()) {
     const unsure = fresh === true && index >= group.at
     const stale = classified._tag === "StaleStatement" && index === group.at
@@ -54,6 +57,15 @@ export const failed = (line: Line, group: Group, error: unknown): DatabaseError.
   }
   return classified
 }
+
+/** COPY FROM STDIN as a plain statement; nothing was copied. @since 0.1.0 @category errors */
+export const copyRefused = (operation: string, cause?: unknown): DatabaseError.UnsupportedError =>
+  new DatabaseError.UnsupportedError({
+    operation,
+    reason: "COPY FROM STDIN asks for rows, and a plain statement has none to send",
+    hint: "Use Copy.into, which streams them",
+    cause
+  })
 
 /** One command with its text and values. @since 0.1.0 @category models */
 export type Command = readonly [step: Step, text: string, values: ReadonlyArray<Value>]

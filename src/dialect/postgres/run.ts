@@ -14,6 +14,12 @@ import { bare, beginning, failed, type Naming, operationOf, type Setting, serial
 /** Its own comment keeps it apart from the same words prepared by somebody who wants to read the answer. */
 const askId = "select pg_current_xact_id_if_assigned() /* aquifer */"
 
+/** A transaction that only notifies would get its id while it commits, too late to be asked about: it gets it now. */
+const assignId = "select pg_current_xact_id() /* aquifer */"
+const notifies = /\b(?:pg_)?notify\b/i
+
+const commits = /^\s*commit\b/i
+
 /** @since 0.1.0 @category constructors */
 export const run =
   (line: Line, local: ReadonlyArray<Setting>) =>
@@ -32,19 +38,23 @@ export const run =
         }
         const before = beginning(request.begin, local, named)
         const main = step("execute", request.rows, named(request.text))
-        const ask = request.askId === true ? bare("execute", askId, named) : undefined
+        const question = notifies.test(request.text) ? assignId : askId
+        const ask = request.askId === true ? bare("execute", question, named) : undefined
         if (main.columns === undefined) line.notice(request.text)
         const group: Group = new Group({
-          phase: operationOf(request.text) === "commit" ? "commit" : "statement",
+          phase: commits.test(request.text) ? "commit" : "statement",
           script: false,
-          steps: [...before.map(([first]) => first), main, ...(ask === undefined ? [] : [ask])],
+          steps:
+            before.length === 0 && ask === undefined
+              ? [main]
+              : [...before.map(([first]) => first), main, ...(ask === undefined ? [] : [ask])],
           begins: request.begin !== undefined,
           reading: line.reading,
           send: (wire) => {
             for (const close of line.statements.takeCloses()) wire.close(close)
             for (const command of before) write(wire, ...command)
             write(wire, main, request.text, values)
-            if (ask !== undefined) write(wire, ask, askId, [])
+            if (ask !== undefined) write(wire, ask, question, [])
             wire.sync()
           },
           onEnd: ({ error, status }) => {

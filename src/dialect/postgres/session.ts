@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import type { DriverConnection } from "../../Dialect.js"
 import type { DatabaseError } from "../../model/DatabaseError.js"
 import { type CancelTarget, requestCancel } from "./cancel.js"
+import { into, out } from "./copy.js"
 import type { Line } from "./line.js"
 import type { Setting } from "./request.js"
 import { run, script } from "./run.js"
@@ -177,6 +178,6 @@ export const session = (line: Line, options: SessionOptions): DriverConnection =
     reset: reset(line, options),
     destroy: destroy(line),
     notifications: options.listen ? Option.some(notifications(line)) : Option.none(),
-    copy: Option.none()
+    copy: Option.some({ into: into(line), out: out(line) })
   }
 }

@@ -35,7 +35,7 @@ export const startup = (
 ): Record<string, string> => ({
   user: driver.user,
   database: driver.database,
-  application_name: config.target.parameters.application_name ?? config.applicationName,
+  application_name: config.applicationName,
   ...(config.pooler === "transaction"
     ? {}
     : {

@@ -23,6 +23,7 @@ export interface Wire {
   readonly sync: () => void
   readonly query: (text: string) => void
   readonly sendCopyFail: (reason: string) => void
+  readonly endCopyFrom: () => void
   /** Writes Terminate and ends the socket. */
   readonly end: () => void
   readonly on: (event: "readyForQuery", listener: (message: { readonly status: string }) => void) => unknown
@@ -37,7 +38,7 @@ export interface Submittable {
   handleEmptyQuery(): void
   handlePortalSuspended(): void
   handleCopyInResponse(wire: Wire): void
-  handleCopyData(): void
+  handleCopyData(message: { readonly chunk: Buffer }): void
   handleError(error: unknown): void
   handleReadyForQuery(): void
 }

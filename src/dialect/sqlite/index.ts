@@ -3,9 +3,11 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Dialect } from "../../Dialect.js"
-import type { Target } from "../../model/DatabaseConfig.js"
+import type { DatabaseConfig, Target } from "../../model/DatabaseConfig.js"
+import { admin } from "./admin.js"
 import { classify } from "./classify.js"
 import { compiler } from "./compiler.js"
 import { connect } from "./connection.js"
@@ -38,10 +40,24 @@ export const sqliteCore: Omit<Dialect, "ddl" | "inspect"> = {
 }
 
 /** SQLite in a file. @since 0.1.0 @category dialects */
-export const sqlite: Dialect = { ...sqliteCore, ddl, rebuilds, inspect }
+export const sqlite: Dialect = {
+  ...sqliteCore,
+  ddl,
+  rebuilds,
+  inspect,
+  admin,
+  scratch: (config) => Effect.sync(() => ({ config: inMemory(config), dialect: sqliteMemory }))
+}
 
 /** SQLite in memory: the database is its one session, and gone with it. @since 0.1.0 @category dialects */
 export const sqliteMemory: Dialect = { ...sqlite, sessions: "one" }
+
+/** The same settings for a database of its own in memory; a mode or a size of the file's is no matter there. */
+const inMemory = (config: DatabaseConfig): DatabaseConfig => ({
+  ...config,
+  target: { ...config.target, database: ":memory:", parameters: {} },
+  replicas: []
+})
 
 /** @since 0.1.0 @category accessors */
 export const forTarget = (target: Target): Dialect => (isMemory(target) ? sqliteMemory : sqlite)

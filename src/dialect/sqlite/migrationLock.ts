@@ -1,7 +1,7 @@
 /**
  * The migration lock, and what holds only under it: foreign keys are not enforced while revisions run, because a table
  * that is rebuilt would take along what refers to it, and SQLite changes that setting outside transactions alone. So
- * before each COMMIT the fence counts the rows that refer to nothing, and refuses when there are more than before.
+ * before each COMMIT `settled` counts the rows that refer to nothing, and refuses when there are more than before.
  *
  * @since 0.1.0
  */
@@ -47,5 +47,5 @@ export const migrationLock: Dialect["migrationLock"] = Effect.fnUntraced(functio
           })
         )
   })
-  return { fence: Effect.zipRight(lock.fence, check) }
+  return { fence: lock.fence, settled: check }
 })

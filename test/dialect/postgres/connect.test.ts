@@ -295,10 +295,11 @@ describe("TLS", () => {
         { tls: { mode: "verify-full", rootCert: join(folder, "missing.crt") } as const }
       ]
       for (const refusal of refusals) {
+        // Not a lost connection: whoever retries those must not retry this.
         expect(yield* Effect.flip(asked(refusal))).toMatchObject({
-          _tag: "ConnectionError",
-          phase: "connect",
-          sent: false
+          _tag: "AuthenticationError",
+          recovery: "never",
+          operation: "connect"
         })
       }
       yield* Effect.scoped(

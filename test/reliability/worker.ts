@@ -1,0 +1,49 @@
+/**
+ * A program of its own that carries transfers out until it is killed: the database, the first id and the number of accounts
+ * are its arguments. It says `begun <id>` inside each transaction and `done <id>` behind its commit. It ends by itself when
+ * nobody listens any more, or after two minutes.
+ */
+import { writeSync } from "node:fs"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+import { Database, Transaction } from "effect-aquifer"
+import { move } from "./transfer.js"
+
+const [url = "", first = "", accounts = ""] = process.argv.slice(2)
+const fibers = 6
+
+const say = (line: string) =>
+  Effect.sync(() => {
+    writeSync(1, `${line}\n`)
+  })
+
+const transfer = (id: number) => {
+  const from = (id % Number(accounts)) + 1
+  const to = ((id * 7 + 3) % Number(accounts)) + 1
+  return Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Transaction.run(
+      Effect.gen(function* () {
+        yield* move(sql, { id, from, to: to === from ? (to % Number(accounts)) + 1 : to, amount: (id % 9) + 1 })
+        yield* say(`begun ${id}`)
+        // Most of the time it is in the middle of something.
+        yield* Effect.sleep("15 millis")
+      }),
+      { isolation: "serializable" }
+    )
+  ).pipe(Effect.zipRight(say(`done ${id}`)))
+}
+
+process.stdin.on("end", () => process.exit(3)).resume()
+setTimeout(() => process.exit(4), 120_000).unref()
+
+await Effect.runPromise(
+  Effect.forEach(
+    Array.from({ length: 100_000 }, (_, index) => Number(first) + index),
+    transfer,
+    { concurrency: fibers, discard: true }
+  ).pipe(
+    Effect.provide(
+      Database.layer({ url, profile: "production", retry: { conflict: { maxRetries: 100, baseDelay: "2 millis" } } })
+    )
+  )
+)
