@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Client from "./client/Client.js"
+import * as Listen from "./client/Listen.js"
 import * as Connections from "./connection/Connections.js"
 import { Pool } from "./connection/Pool.js"
 import { Dialect } from "./Dialect.js"
@@ -37,6 +38,7 @@ const build = (
   Effect.gen(function* () {
     const dialect = yield* Dialects.forTarget(config.target)
     const connections = yield* Connections.make(config, dialect)
+    yield* Effect.addFinalizer(() => Listen.close(connections))
     const client = yield* Client.make(connections)
     if (config.connect === "eager") yield* prove(connections)
     return Context.make(SqlClient.SqlClient, client).pipe(

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+export * as Copy from "./client/Copy.js"
+export * as Listen from "./client/Listen.js"
 export * as Pool from "./connection/Pool.js"
 export * as Database from "./Database.js"
 export { DatabaseLive } from "./Database.js"

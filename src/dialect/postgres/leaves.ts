@@ -14,8 +14,11 @@ const commands =
 const words =
   /\b(?:set_config|setseed|temp|temporary|pg_(?:try_)?advisory_lock(?:_shared)?|pg_(?:try_)?advisory_lock_shared)\b/
 
+/** Set for the transaction alone. */
+const local = /\bset_config\s*\([^()]*,\s*true\s*\)/g
+
 /** @since 0.1.0 @category dialect */
 export const leaves = (text: string): boolean => {
-  const found = wordsOf(text)
+  const found = wordsOf(text).replace(local, " ")
   return commands.test(found) || words.test(found)
 }

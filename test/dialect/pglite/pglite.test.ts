@@ -7,9 +7,11 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { Copy, Database, DatabaseError, Health, Listen, Pool, Transaction } from "effect-aquifer"
+import { Copy, Database, DatabaseError, Dialect, Health, Listen, Migrator, Pool, Transaction } from "effect-aquifer"
 import { vi } from "vitest"
+import * as Connections from "../../../src/connection/Connections.js"
 import { type Program, start } from "../../../src/dialect/pglite/engine.js"
 import { borrowed, end, lent, onShared } from "./shared.js"
 
@@ -164,6 +166,19 @@ describe("the one session of PGlite", () => {
     }).pipe(Effect.provide(onShared({ pool: { resetOnReturn: "discard" } })), Effect.scoped)
   )
 
+  it.live("a listener whose session is replaced tells of the gap and hears on", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const stream = yield* Listen.subscribe("news")
+      const heard = yield* Effect.fork(Stream.runCollect(Stream.take(stream, 2)))
+      yield* (yield* Pool.Pool).evictAll
+      yield* sql`SELECT 1`
+      yield* Effect.fork(Effect.repeat(Listen.notify("news", "on"), Schedule.spaced("20 millis")))
+      const [gap, next] = [...(yield* Effect.timeout(Fiber.join(heard), "10 seconds"))]
+      expect([gap?._tag, next]).toEqual(["Gap", { _tag: "Notification", channel: "news", payload: "on" }])
+    }).pipe(Effect.provide(onShared({ retry: { connection: { baseDelay: "10 millis" } } })), Effect.scoped)
+  )
+
   it.live("an interrupted statement costs nothing but its own answer", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
@@ -224,6 +239,30 @@ describe("the one session of PGlite", () => {
       yield* Effect.provide(Effect.void, onShared({ connect: "lazy" }))
       expect(lent()).toBe(before)
     }).pipe(Effect.scoped)
+  )
+
+  it.live("migrations go up and down on it, and its schema is read", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const tables = Effect.map(
+        sql<{ name: string }>`SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
+        (rows) => rows.map((row) => row.name).filter((name) => name.startsWith("app_"))
+      )
+      const report = yield* Migrator.up({ directory: "migrations" })
+      expect(report.applied).toHaveLength(5)
+      expect(yield* tables).toHaveLength(5)
+      const dialect = yield* Dialect.Dialect
+      const schema = yield* Effect.scoped(
+        Effect.flatMap(
+          Effect.flatMap(Connections.of(sql), ({ own }) => own),
+          dialect.inspect
+        )
+      )
+      expect(schema.tables.map((table) => table.name).filter((name) => name.startsWith("app_"))).toEqual(yield* tables)
+      expect((yield* Migrator.up({ directory: "migrations" })).applied).toEqual([])
+      yield* Migrator.down({ directory: "migrations", to: "base" })
+      expect(yield* tables).toEqual([])
+    }).pipe(Effect.provide(onShared()), Effect.scoped)
   )
 
   it.live("health says which version it is", () =>

@@ -288,6 +288,9 @@ describe("TLS", () => {
       expect(yield* asked({ tls: { mode: "require" } })).toBe(true)
       expect(yield* asked({ tls: { mode: "verify-ca", rootCert }, ...named("127.0.0.1") })).toBe(true)
       expect(yield* asked({ tls: { mode: "verify-full", rootCert }, ...named("localhost") })).toBe(true)
+      // An authority that is named is believed or not in every mode; the weaker ones then go in the clear, as libpq's do.
+      expect(yield* asked({ tls: { mode: "prefer", rootCert: wrongRoot } })).toBe(false)
+      expect(yield* asked({ tls: { mode: "prefer", rootCert } })).toBe(true)
       const refusals = [
         { tls: { mode: "verify-full", rootCert } as const, ...named("127.0.0.1") },
         { tls: { mode: "verify-ca", rootCert: wrongRoot } as const },
