@@ -132,6 +132,8 @@ export interface Dialect {
   /** A value as the driver takes it; throws nothing: what cannot be sent is the `run`'s `DataError`. */
   readonly encode: (value: unknown) => unknown
   readonly kind: (text: string) => Kind
+  /** Whether a `session` or `script` text leaves something behind on its session; not said: nothing that is known. */
+  readonly leaves?: ((text: string) => boolean) | undefined
   readonly transaction: {
     readonly begin: (mode: TransactionMode) => string
     readonly commit: string

@@ -121,13 +121,14 @@ export const leasedRow =
               )
             : Effect.succeed(String(row.token))
         ),
+        // Counted up, too: a renewal still on its way must not find the lease it was for.
         (token) =>
           Effect.suspend(() =>
             own.status() === "idle"
               ? Effect.ignore(
                   ask(
                     own,
-                    `UPDATE ${at} SET expires_at = clock_timestamp() - interval '1 second' WHERE token = ${p(1)}`,
+                    `UPDATE ${at} SET token = token + 1, expires_at = clock_timestamp() - interval '1 second' WHERE token = ${p(1)}`,
                     [token]
                   )
                 )
@@ -140,18 +141,23 @@ export const leasedRow =
 
       let lost = false
       const renew = `UPDATE ${at} SET expires_at = ${until} WHERE token = ${p(1)} RETURNING token`
-      const beat = product.connect(config, "writer").pipe(
-        Effect.flatMap((connection) => ask(connection, renew, [token])),
-        Effect.scoped,
-        Effect.flatMap(([row]) =>
+      const beat = (connection: DriverConnection) =>
+        Effect.flatMap(Effect.timeout(ask(connection, renew, [token]), heartbeat), ([row]) =>
           Effect.sync(() => {
             lost ||= row === undefined
           })
         )
+      // Whatever fails is begun again on another session: the lease outlasts several beats.
+      const beating = Effect.scoped(
+        Effect.flatMap(product.connect(config, "writer"), (connection) =>
+          Effect.forever(Effect.zipRight(beat(connection), Effect.sleep(heartbeat)))
+        )
       )
       yield* Effect.forkScoped(
-        // A renewal that fails is tried again with the next beat: the lease outlasts several.
-        Effect.forever(Effect.zipRight(Effect.sleep(heartbeat), Effect.ignore(Effect.timeout(beat, heartbeat))))
+        Effect.zipRight(
+          Effect.sleep(heartbeat),
+          Effect.forever(Effect.zipRight(Effect.ignore(beating), Effect.sleep(heartbeat)))
+        )
       )
       // Locked until the ledger's transaction ends, so that nobody takes the lease over in between.
       const mine = `SELECT token FROM ${at} WHERE token = ${p(1)} AND expires_at > clock_timestamp() FOR UPDATE`

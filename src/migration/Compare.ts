@@ -45,7 +45,8 @@ export const compare = (
   }
 }
 
-const missingFile = (entry: Entry) =>
+/** A row whose file is gone. @since 0.1.0 @category constructors */
+export const missingFile = (entry: Entry): MigrationError =>
   new MigrationError({
     reason: "missing-file",
     problem: "the database has it, but its file is gone",
@@ -74,20 +75,24 @@ const changed = (node: Node, entry: Entry | undefined): ReadonlyArray<MigrationE
         })
       ]
 
-/** Of a SQL file the ledger knows how far it came, and `up` goes on there. */
+/** Of a SQL file the ledger knows how far it came: `up` goes on where an `up` stopped, `down` where a `down` did. */
 const interrupted = (entry: Entry, node: Node | undefined): ReadonlyArray<MigrationError> =>
-  entry.state === "applied" || (entry.state === "applying" && node?.kind === "sql")
-    ? []
-    : [
-        new MigrationError({
-          reason: "interrupted",
-          problem: `it stopped half-way while ${entry.state}${entry.error === undefined ? "" : ` (${entry.error})`}`,
-          remedy:
-            "Look at what it has done, finish or undo that by hand, then say so with Migrator.repair({ applied }) or Migrator.repair({ forget })",
-          revision: label(entry),
-          file: node?.file
-        })
-      ]
+  entry.state === "applied" || (entry.state === "applying" && node?.kind === "sql") ? [] : [halfWay(entry, node)]
+
+/** What stopped half-way and cannot simply be gone on with. @since 0.1.0 @category constructors */
+export const halfWay = (entry: Entry, node: Node | undefined): MigrationError =>
+  new MigrationError({
+    reason: "interrupted",
+    problem: `it stopped half-way while ${entry.state}${entry.error === undefined ? "" : ` (${entry.error.replace(/\.$/, "")})`}`,
+    remedy:
+      node?.kind === "sql"
+        ? entry.state === "reverting"
+          ? "Run down again, it goes on where it stopped; or finish or undo it by hand and say so with Migrator.repair({ forget }) or Migrator.repair({ applied })"
+          : "Run up again, it goes on where it stopped; or finish or undo it by hand and say so with Migrator.repair({ applied }) or Migrator.repair({ forget })"
+        : "Look at what it has done, finish or undo that by hand, then say so with Migrator.repair({ applied }) or Migrator.repair({ forget })",
+    revision: label(entry),
+    file: node?.file
+  })
 
 const outOfOrder = (
   graph: Graph,

@@ -8,23 +8,26 @@ import * as os from "node:os"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Connections from "../connection/Connections.js"
 import type { DatabaseConfig } from "../model/DatabaseConfig.js"
-import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
+import type { DatabaseError } from "../model/DatabaseError.js"
 import * as LiveSchema from "../model/LiveSchema.js"
 import type { MigrationError } from "../model/MigrationError.js"
+import * as Adopt from "./Adopt.js"
 import { aheadError, type Comparison, compare } from "./Compare.js"
 import * as Graph from "./Graph.js"
 import * as Ledger from "./Ledger.js"
 import * as Loader from "./Loader.js"
 import * as Lock from "./Lock.js"
-import type { Run } from "./Runner.js"
+import { atomically, type Event, type Failure, type Hooks, type Run } from "./Task.js"
 
 /** All but the source have defaults. @since 0.1.0 @category models */
 export interface Options {
-  /** A folder of `.ts`, `.js`, `.mjs` and `.sql` files; `migrations` by default. */
-  readonly directory?: string | URL | undefined
+  /** A folder of `.ts`, `.js`, `.mjs` and `.sql` files, or several that make one history; `migrations` by default. */
+  readonly directory?: string | URL | ReadonlyArray<string | URL> | undefined
   /** Where revisions come from, if not from a folder. */
   readonly loader?: Loader.Loader | undefined
   /** The ledger's table; `aquifer_migrations`, or `{prefix}_aquifer_migrations` under a table prefix other than the usual. */
@@ -37,10 +40,13 @@ export interface Options {
   readonly lockTimeout?: Duration.DurationInput | undefined
   /** When the ledger knows revisions the files do not: `fail` (the default), or go on with a warning. */
   readonly whenAhead?: "fail" | "warn" | undefined
+  /** Take over what `effect_sql_migrations` or `alembic_version` says, when the ledger is empty; `true` by default. */
+  readonly adopt?: boolean | undefined
+  /** What runs around the revisions. */
+  readonly hooks?: Hooks | undefined
+  /** Hears what happens while it happens: for progress bars, and to show who is waited for. */
+  readonly onEvent?: ((event: Event) => Effect.Effect<void>) | undefined
 }
-
-/** What keeps a command from being done. @since 0.1.0 @category models */
-export type Failure = MigrationError | DatabaseError
 
 /** The usual prefix shares the plain name; every other one has a history of its own. @since 0.1.0 @category accessors */
 export const ledgerTable = (prefix: string): string =>
@@ -55,38 +61,92 @@ export interface Desk {
   readonly options: Options
 }
 
+/** The history the files make; no database is needed for it. @since 0.1.0 @category constructors */
+export const graphOf = (options: Options): Effect.Effect<Graph.Graph, MigrationError> =>
+  Effect.flatMap(options.loader ?? Loader.fromDirectory(options.directory ?? "migrations"), Graph.make)
+
 /** @since 0.1.0 @category constructors */
 export const desk = Effect.fnUntraced(function* (options: Options) {
   const client = yield* SqlClient.SqlClient
   const connections = yield* Connections.of(client)
-  const revisions = yield* options.loader ?? Loader.fromDirectory(options.directory ?? "migrations")
-  const graph = yield* Graph.make(revisions)
-  const ledger = Ledger.make(connections.dialect, {
+  const graph = yield* graphOf(options)
+  return makeDesk(client, connections, graph, options)
+})
+
+/** @since 0.1.0 @category constructors */
+export const makeDesk = (
+  client: SqlClient.SqlClient,
+  connections: Connections.Connections,
+  graph: Graph.Graph,
+  options: Options
+): Desk => ({
+  client,
+  connections,
+  graph,
+  options,
+  ledger: Ledger.make(connections.dialect, {
     table: options.table ?? ledgerTable(connections.config.tablePrefix),
     schema: options.schema
   })
-  const made: Desk = { client, connections, graph, ledger, options }
-  return made
 })
 
-/** One SELECT; a database without a ledger has an empty one. @since 0.1.0 @category looking */
-export const peek = (desk: Desk): Effect.Effect<ReadonlyArray<Ledger.Entry>, DatabaseError> =>
-  Effect.catchTag(select(desk), "SqlSyntaxError", () =>
+/** What a look at the database found, without changing anything. @since 0.1.0 @category models */
+export interface Seen {
+  readonly entries: ReadonlyArray<Ledger.Entry>
+  /** Another tool's ledger, which will be taken over. */
+  readonly adopts: string | undefined
+}
+
+/** One SELECT; a database without a ledger has an empty one. `brief`: without what only people want to know. @since 0.1.0 @category looking */
+export const look = (desk: Desk, what: "all" | "brief" = "brief"): Effect.Effect<Seen, DatabaseError> =>
+  Effect.catchTag(select(desk, what), "SqlSyntaxError", () =>
     // Refused: because there is no ledger, because it was made this very moment, or for a reason that has to be told.
-    Effect.flatMap(isThere(desk), (there) => (there ? select(desk) : Effect.succeed([])))
+    Effect.flatMap(inspected(desk), (schema) => {
+      const { place } = desk.ledger
+      // A schema of its own is not among what is inspected: making the ledger there is tried, and refused if it must be.
+      if (place.schema === undefined && LiveSchema.table(schema, place.table) !== undefined) return select(desk, what)
+      const seen: Seen = { entries: [], adopts: desk.options.adopt === false ? undefined : Adopt.adoptable(schema) }
+      return Effect.succeed(seen)
+    })
   )
 
-const select = ({ connections, ledger }: Desk): Effect.Effect<ReadonlyArray<Ledger.Entry>, DatabaseError> =>
-  Effect.map(connections.run({ text: ledger.select, params: [], prepare: false, rows: "objects" }), (reply) =>
-    ledger.decode(reply.rows)
+const select = ({ connections, ledger }: Desk, what: "all" | "brief"): Effect.Effect<Seen, DatabaseError> => {
+  const { decode, select } = what === "all" ? ledger : ledger.brief
+  return Effect.map(
+    connections.run({ text: select, params: [], prepare: true, rows: what === "all" ? "objects" : "arrays" }),
+    (reply) => ({ entries: decode(reply.rows), adopts: undefined })
   )
+}
 
-const isThere = ({ connections, ledger }: Desk): Effect.Effect<boolean, DatabaseError> =>
-  Effect.map(
-    Effect.scoped(Effect.flatMap(connections.reserve, connections.dialect.inspect)),
-    // A schema of its own is not among what is inspected: making the ledger there is tried, and refused if it must be.
-    (schema) => ledger.place.schema === undefined && LiveSchema.table(schema, ledger.place.table) !== undefined
+const inspected = ({ connections }: Desk): Effect.Effect<LiveSchema.LiveSchema, DatabaseError> =>
+  Effect.scoped(Effect.flatMap(connections.reserve, connections.dialect.inspect))
+
+/**
+ * Desk and look in one: where a server answers, the files are read while its answer is on the way.
+ *
+ * @since 0.1.0
+ * @category looking
+ */
+export const opened = Effect.fnUntraced(function* (options: Options) {
+  const client = yield* SqlClient.SqlClient
+  const connections = yield* Connections.of(client)
+  const blank = makeDesk(client, connections, Graph.empty, options)
+  if (connections.dialect.sessions !== "many") {
+    const at = makeDesk(client, connections, yield* graphOf(options), options)
+    return { at, seen: yield* look(at) }
+  }
+  const asked = yield* Effect.fork(look(blank))
+  const graph = yield* Effect.onExit(Effect.zipRight(afterwards, graphOf(options)), (exit) =>
+    Exit.isSuccess(exit) ? Effect.void : Fiber.interrupt(asked)
   )
+  return { at: makeDesk(client, connections, graph, options), seen: yield* Fiber.join(asked) }
+})
+
+/** What was asked in this turn of the event loop has left. */
+const afterwards = Effect.async<void>((resume) => {
+  const waiting = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(waiting))
+})
 
 /** @since 0.1.0 @category looking */
 export const sideBySide = (desk: Desk, entries: ReadonlyArray<Ledger.Entry>): Comparison =>
@@ -118,28 +178,42 @@ export const agreed = Effect.fnUntraced(function* (
 const signature = (config: DatabaseConfig): string =>
   `${config.applicationName} on ${os.hostname()}, process ${process.pid}`
 
-/** Two runners behind such a pooler may share one server session, and then both hold its lock. */
-const throughPooler = new UnsupportedError({
-  operation: "lock",
-  reason: "the migration lock does not hold through a pooler in transaction mode",
-  hint: "Run migrations with a URL that reaches the server itself, and without DB_POOLER"
-})
-
 /** The lock, the ledger, and a session of one's own for as long as it takes. @since 0.1.0 @category running */
 export const underLock = <A>(
   desk: Desk,
+  adopts: string | undefined,
   use: (run: Run, entries: ReadonlyArray<Ledger.Entry>) => Effect.Effect<A, Failure, Scope.Scope>
 ): Effect.Effect<A, Failure> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { client, connections, ledger } = desk
-      if (connections.config.pooler === "transaction") return yield* throughPooler
+      const { client, connections, graph, ledger, options } = desk
+      const { config, dialect } = connections
       const own = yield* connections.own
-      const limit = Duration.decode(desk.options.lockTimeout ?? Duration.minutes(1))
-      const lock = yield* Lock.hold(connections.dialect, own, Ledger.lockName(ledger.place), limit)
+      const tell = options.onEvent ?? (() => Effect.void)
+      const lock = yield* Lock.hold(dialect, own, Ledger.lockName(ledger.place), {
+        limit: Duration.decode(options.lockTimeout ?? Duration.minutes(1)),
+        onWait: (waiting) => tell({ _tag: "waiting", ...waiting }),
+        config
+      })
       yield* ledger.create(own)
+      const run: Run = {
+        client,
+        connections,
+        own,
+        lock,
+        ledger,
+        appliedBy: signature(config),
+        hooks: options.hooks ?? {},
+        tell
+      }
       const entries = yield* ledger.read(own)
-      const run: Run = { client, connections, own, lock, ledger, appliedBy: signature(connections.config) }
-      return yield* use(run, entries)
+      if (adopts === undefined || entries.length > 0) return yield* use(run, entries)
+      const taken = yield* Adopt.adopted(own, adopts, graph, run.appliedBy)
+      yield* atomically(
+        run,
+        Effect.forEach(taken, (entry) => ledger.insert(own, entry), { discard: true })
+      )
+      yield* Effect.logInfo(`${taken.length} revisions were taken over from ${adopts}`)
+      return yield* use(run, taken)
     })
   )

@@ -12,6 +12,7 @@ import type { DatabaseError } from "../model/DatabaseError.js"
 import * as LiveSchema from "../model/LiveSchema.js"
 import * as Table from "../model/Table.js"
 import type { Node } from "./Graph.js"
+import * as Literal from "./Literal.js"
 
 /** @since 0.1.0 @category models */
 export type State = "applied" | "applying" | "reverting"
@@ -28,7 +29,10 @@ export interface Entry {
   readonly parents: ReadonlyArray<string>
   readonly state: State
   readonly origin: Origin
-  /** Statements done, of a revision that is not transactional. */
+  /**
+   * Statements done, of a revision that is not transactional. Negative: one was begun outside of any transaction and has
+   * not been heard of since; -3 says that the third was begun and two are done.
+   */
   readonly step: number
   readonly sequence: number
   readonly startedAt: Date
@@ -62,7 +66,29 @@ const columns = {
   applied_by: Table.text,
   error: Table.text.pipe(Table.nullable)
 }
-const names = Object.keys(columns)
+const names = Object.keys(columns) as ReadonlyArray<Column>
+
+const shortly = ["id", "name", "kind", "checksum", "parents", "state", "step", "sequence", "error"] as const
+
+/** Nobody asks these rows when they were written. */
+const never = new Date(0)
+
+const short = (rows: ReadonlyArray<Row>): ReadonlyArray<Entry> =>
+  rows.map(([id, name, kind, checksum, parents, state, step, sequence, error]) => ({
+    id,
+    name,
+    kind,
+    checksum: checksum ?? undefined,
+    parents: JSON.parse(parents),
+    state,
+    origin: "run",
+    step: Number(step),
+    sequence: Number(sequence),
+    startedAt: never,
+    finishedAt: undefined,
+    appliedBy: "",
+    error: error ?? undefined
+  }))
 
 /** A ledger of one database. @since 0.1.0 @category models */
 export interface Ledger {
@@ -71,15 +97,28 @@ export interface Ledger {
   readonly create: (own: DriverConnection) => Effect.Effect<void, DatabaseError>
   readonly select: string
   readonly decode: (rows: ReadonlyArray<Row>) => ReadonlyArray<Entry>
+  /** What a comparison with the files needs, as arrays: at every start, hundreds of rows. */
+  readonly brief: { readonly select: string; readonly decode: (rows: ReadonlyArray<Row>) => ReadonlyArray<Entry> }
   readonly read: (own: DriverConnection) => Effect.Effect<ReadonlyArray<Entry>, DatabaseError>
   readonly insert: (own: DriverConnection, entry: Entry) => Effect.Effect<void, DatabaseError>
-  readonly update: (
-    own: DriverConnection,
-    id: string,
-    fields: Partial<Pick<Entry, "state" | "step" | "checksum" | "finishedAt" | "error">>
-  ) => Effect.Effect<void, DatabaseError>
+  readonly update: (own: DriverConnection, id: string, fields: Fields) => Effect.Effect<void, DatabaseError>
   readonly remove: (own: DriverConnection, id: string) => Effect.Effect<void, DatabaseError>
+  /** The same writes as texts that need no parameters. */
+  readonly texts: {
+    readonly create: ReadonlyArray<string>
+    readonly insert: (entry: Entry, written?: Partial<Record<Column, string>>) => string
+    readonly update: (id: string, fields: Fields, written?: Partial<Record<Column, string>>) => string
+    readonly remove: (id: string) => string
+    /** The next free number, as an expression. */
+    readonly next: string
+  }
 }
+
+/** What an update may change. @since 0.1.0 @category models */
+export type Fields = Partial<Pick<Entry, "state" | "step" | "checksum" | "finishedAt" | "error" | "origin" | "parents">>
+
+/** @since 0.1.0 @category models */
+export type Column = keyof typeof columns
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
@@ -90,33 +129,55 @@ export const make = (dialect: Dialect, place: Place): Ledger => {
     own.run({ text, params: params.map(dialect.encode), prepare: params.length > 0, rows: "objects" })
   const select = `SELECT ${names.map(quoted).join(", ")} FROM ${at} ORDER BY "sequence"`
   const insert = `INSERT INTO ${at} (${names.map(quoted).join(", ")}) VALUES (${names.map((_, i) => dialect.placeholder(i + 1)).join(", ")})`
+  const create = dialect.ddl(
+    Change.make.CreateTable({
+      table: Table.definition(Table.make(place.table, columns, undefined, { schema: place.schema })),
+      ifNotExists: true
+    }),
+    LiveSchema.empty
+  )
+  const literal = (value: unknown): string => Literal.literal(dialect, value) ?? "NULL"
   return {
     place,
     select,
     decode: (rows) => rows.map(entry),
-    create: (own) => {
-      const table = Table.definition(Table.make(place.table, columns, undefined, { schema: place.schema }))
-      return Effect.forEach(
-        dialect.ddl(Change.make.CreateTable({ table, ifNotExists: true }), LiveSchema.empty),
-        (text) => own.script(text),
-        { discard: true }
-      )
-    },
+    brief: { select: `SELECT ${shortly.map(quoted).join(", ")} FROM ${at} ORDER BY "sequence"`, decode: short },
+    create: (own) => Effect.forEach(create, (text) => own.script(text), { discard: true }),
     read: (own) => Effect.map(send(own, select), (reply) => reply.rows.map(entry)),
     insert: (own, entry) => Effect.asVoid(send(own, insert, values(entry))),
     update: (own, id, fields) => {
-      const set = Object.entries(fields).map(([key, value]) => [columnOf[key] ?? key, value] as const)
+      const set = assignments(fields)
       const text = set.map(([name], i) => `${quoted(name)} = ${dialect.placeholder(i + 1)}`).join(", ")
       return Effect.asVoid(
         send(own, `UPDATE ${at} SET ${text} WHERE "id" = ${dialect.placeholder(set.length + 1)}`, [
-          ...set.map(([, value]) => value ?? null),
+          ...set.map(([, value]) => value),
           id
         ])
       )
     },
-    remove: (own, id) => Effect.asVoid(send(own, `DELETE FROM ${at} WHERE "id" = ${dialect.placeholder(1)}`, [id]))
+    remove: (own, id) => Effect.asVoid(send(own, `DELETE FROM ${at} WHERE "id" = ${dialect.placeholder(1)}`, [id])),
+    texts: {
+      create,
+      insert: (entry, written = {}) => {
+        const given = values(entry)
+        return `INSERT INTO ${at} (${names.map(quoted).join(", ")}) VALUES (${names.map((name, i) => written[name] ?? literal(given[i])).join(", ")})`
+      },
+      update: (id, fields, written = {}) =>
+        `UPDATE ${at} SET ${[
+          ...assignments(fields).map(([name, value]) => `${quoted(name)} = ${literal(value)}`),
+          ...Object.entries(written).map(([name, text]) => `${quoted(name)} = ${text}`)
+        ].join(", ")} WHERE "id" = ${literal(id)}`,
+      remove: (id) => `DELETE FROM ${at} WHERE "id" = ${literal(id)}`,
+      next: `(SELECT coalesce(max("sequence"), 0) + 1 FROM ${at})`
+    }
   }
 }
+
+const assignments = (fields: Fields): ReadonlyArray<readonly [name: string, value: unknown]> =>
+  Object.entries(fields).map(([key, value]) => [
+    columnOf[key] ?? key,
+    key === "parents" ? JSON.stringify(value) : (value ?? null)
+  ])
 
 const columnOf: Readonly<Record<string, string>> = { finishedAt: "finished_at" }
 
@@ -151,6 +212,13 @@ const entry = (row: Row): Entry => ({
   appliedBy: row.applied_by,
   error: row.error ?? undefined
 })
+
+/** How many statements are done for certain. @since 0.1.0 @category accessors */
+export const doneSteps = (step: number): number => (step < 0 ? -step - 1 : step)
+
+/** The next free number. @since 0.1.0 @category accessors */
+export const nextSequence = (entries: ReadonlyArray<Entry>): number =>
+  entries.reduce((most, entry) => Math.max(most, entry.sequence), 0) + 1
 
 /** The row of a revision that is about to be run, or has been. @since 0.1.0 @category constructors */
 export const entryOf = (node: Node, fields: Omit<Entry, "id" | "name" | "kind" | "checksum" | "parents">): Entry => ({

@@ -5,12 +5,12 @@
  * @since 0.1.0
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { MigrationError } from "../model/MigrationError.js"
-import { desk, type Failure, type Options, underLock } from "./Desk.js"
-import type { Entry } from "./Ledger.js"
+import { desk, type Options, underLock } from "./Desk.js"
+import { doneSteps, type Entry, type Fields } from "./Ledger.js"
 import { label } from "./Revision.js"
+import { atomically, type Failure, now } from "./Task.js"
 
 /** Revisions by id, or by id and name. @since 0.1.0 @category models */
 export interface Repairs {
@@ -20,18 +20,24 @@ export interface Repairs {
   readonly applied?: ReadonlyArray<string> | undefined
   /** They stopped half-way and were undone by hand, or their files are gone for good. */
   readonly forget?: ReadonlyArray<string> | undefined
+  /** The statement at which they stopped, outside of any transaction, is done: the next run goes on behind it. */
+  readonly done?: ReadonlyArray<string> | undefined
+  /** That statement is not done, or was undone by hand: the next run begins with it. */
+  readonly undone?: ReadonlyArray<string> | undefined
 }
 
 /** The rows it changed, as they were. @since 0.1.0 @category running */
 export const repair = (options: Options & Repairs): Effect.Effect<ReadonlyArray<Entry>, Failure, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const at = yield* desk(options)
-    return yield* underLock(at, ({ ledger, own }, entries) =>
+    const { graph } = at
+    return yield* underLock(at, undefined, (run, entries) =>
       Effect.gen(function* () {
+        const { ledger, own } = run
         const meant = Effect.fnUntraced(function* (names: ReadonlyArray<string> | undefined) {
           const found: Array<Entry> = []
           for (const name of names ?? []) {
-            const entry = entries.find((entry) => entry.id === name || label(entry) === name)
+            const entry = entries.find((entry) => entry.id === name || label(entry) === name) ?? only(entries, name)
             if (entry === undefined) return yield* unknown(name)
             found.push(entry)
           }
@@ -40,22 +46,48 @@ export const repair = (options: Options & Repairs): Effect.Effect<ReadonlyArray<
         const accept = yield* meant(options.accept)
         const applied = yield* meant(options.applied)
         const forget = yield* meant(options.forget)
-        const finishedAt = new Date(yield* Clock.currentTimeMillis)
-        const checksum = (entry: Entry) => at.graph.byId.get(entry.id)?.checksum ?? entry.checksum
-        yield* Effect.forEach(accept, (entry) => ledger.update(own, entry.id, { checksum: checksum(entry) }))
-        yield* Effect.forEach(applied, (entry) =>
-          ledger.update(own, entry.id, {
-            state: "applied",
-            checksum: checksum(entry),
-            finishedAt: entry.finishedAt ?? finishedAt,
-            error: undefined
-          })
+        const done = yield* meant(options.done)
+        const undone = yield* meant(options.undone)
+        const at = yield* now
+        const file = (entry: Entry) => {
+          const node = graph.byId.get(entry.id)
+          return { checksum: node?.checksum ?? entry.checksum, parents: node?.parents ?? entry.parents }
+        }
+        const write = (entry: Entry, fields: Fields) => ledger.update(own, entry.id, fields)
+        // One person's word: all of it holds, or nothing.
+        yield* atomically(
+          run,
+          Effect.all(
+            [
+              ...accept.map((entry) => write(entry, file(entry))),
+              ...applied.map((entry) =>
+                write(entry, {
+                  state: "applied",
+                  step: doneSteps(entry.step),
+                  finishedAt: entry.finishedAt ?? at,
+                  error: undefined,
+                  ...file(entry)
+                })
+              ),
+              ...done.map((entry) =>
+                write(entry, { step: entry.step < 0 ? -entry.step : entry.step, error: undefined })
+              ),
+              ...undone.map((entry) => write(entry, { step: doneSteps(entry.step), error: undefined })),
+              ...forget.map((entry) => ledger.remove(own, entry.id))
+            ],
+            { discard: true }
+          )
         )
-        yield* Effect.forEach(forget, (entry) => ledger.remove(own, entry.id))
-        return [...accept, ...applied, ...forget]
+        return [...accept, ...applied, ...done, ...undone, ...forget]
       })
     )
   })
+
+/** By the beginning of an id, where only one has it. */
+const only = (entries: ReadonlyArray<Entry>, name: string): Entry | undefined => {
+  const close = entries.filter((entry) => name !== "" && label(entry).startsWith(name))
+  return close.length === 1 ? close[0] : undefined
+}
 
 const unknown = (name: string) =>
   new MigrationError({

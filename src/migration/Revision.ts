@@ -16,7 +16,12 @@ export type Kind = "sql" | "ts" | "js" | "effect"
 /** What is to be run. @since 0.1.0 @category models */
 export type Body =
   | { readonly _tag: "effect"; readonly effect: Effect.Effect<unknown, unknown, Services> }
-  | { readonly _tag: "sql"; readonly statements: ReadonlyArray<Statement> }
+  | {
+      readonly _tag: "sql"
+      readonly statements: ReadonlyArray<Statement>
+      /** The section they were cut from. */
+      readonly source?: Statement | undefined
+    }
 
 /** Both directions of a revision. @since 0.1.0 @category models */
 export interface Loaded {
@@ -37,6 +42,8 @@ export interface Revision {
   readonly revises?: ReadonlyArray<string> | undefined
   /** Revisions that must be applied before it without being its parents. */
   readonly dependsOn: ReadonlyArray<string>
+  /** What another tool's ledger calls it. */
+  readonly adopts?: ReadonlyArray<string> | undefined
   readonly load: Effect.Effect<Loaded, MigrationError>
 }
 
@@ -57,10 +64,11 @@ export const checksum = (text: string): string =>
 export interface Header {
   readonly revises: ReadonlyArray<string> | undefined
   readonly dependsOn: ReadonlyArray<string>
+  readonly adopts: ReadonlyArray<string>
   readonly transaction: boolean
 }
 
-const line = /^\s*(?:--|\/\/|\*|\/\*+)\s*(revises|depends-on|transaction)\s*:\s*(.*?)\s*(?:\*\/)?\s*$/i
+const line = /^\s*(?:--|\/\/|\*|\/\*+)\s*(revises|depends-on|adopts|transaction)\s*:\s*(.*?)\s*(?:\*\/)?\s*$/i
 const comment = /^\s*(?:--|\/\/|\/?\*|$)/
 
 const list = (text: string): ReadonlyArray<string> =>
@@ -79,6 +87,7 @@ export const header = (text: string): Header => {
   return {
     revises: revises === undefined ? undefined : list(revises),
     dependsOn: list(found.get("depends-on") ?? ""),
+    adopts: list(found.get("adopts") ?? ""),
     transaction: found.get("transaction") !== "false"
   }
 }

@@ -19,6 +19,8 @@ export interface Statement {
 export interface SqlFile {
   readonly up: ReadonlyArray<Statement>
   readonly down: ReadonlyArray<Statement> | undefined
+  /** The sections' texts, as they stand in the file. */
+  readonly source: { readonly up: Statement; readonly down: Statement | undefined }
 }
 
 const token =
@@ -44,8 +46,11 @@ const at = (pattern: RegExp, text: string, index: number): string | undefined =>
   return pattern.exec(text)?.[0]
 }
 
-/** Where the token at `i` ends, and its word if it is one. */
-const step = (text: string, i: number): { readonly end: number; readonly word: string; readonly blank: boolean } => {
+/** Where the token at `i` ends, and its word if it is one. @since 0.1.0 @category accessors */
+export const step = (
+  text: string,
+  i: number
+): { readonly end: number; readonly word: string; readonly blank: boolean } => {
   if (text.startsWith("/*", i)) return { end: commentEnd(text, i), word: "", blank: true }
   const quoted = at(escaped, text, i)
   if (quoted !== undefined) return { end: i + quoted.length, word: "", blank: false }
@@ -147,7 +152,13 @@ export const parse = (text: string, file: string, revision: string): Either.Eith
     const mark = marks[i]
     if (mark === undefined) return undefined
     const start = mark.index + mark[0].length
-    return statements(text.slice(start, marks[i + 1]?.index ?? text.length), lineOf(start))
+    return { text: text.slice(start, marks[i + 1]?.index ?? text.length), line: lineOf(start) }
   }
-  return Either.right({ up: section("up") ?? [], down: section("down") })
+  const up = section("up") ?? { text: "", line: 1 }
+  const down = section("down")
+  return Either.right({
+    up: statements(up.text, up.line),
+    down: down === undefined ? undefined : statements(down.text, down.line),
+    source: { up, down }
+  })
 }

@@ -8,9 +8,10 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import type { MigrationError } from "../model/MigrationError.js"
 import { aheadError } from "./Compare.js"
-import { desk, type Failure, type Options, peek, sideBySide } from "./Desk.js"
+import { desk, look, type Options, sideBySide } from "./Desk.js"
 import * as Ledger from "./Ledger.js"
 import { label } from "./Revision.js"
+import type { Failure } from "./Task.js"
 
 /** How a revision stands. @since 0.1.0 @category models */
 export type Standing = "applied" | "pending" | "changed" | "out-of-order" | "interrupted" | "missing-file" | "ahead"
@@ -24,6 +25,15 @@ export interface Line {
   readonly parents: ReadonlyArray<string>
   readonly appliedAt: Date | undefined
   readonly appliedBy: string | undefined
+  /** How it came into the ledger; nothing where it is not there. */
+  readonly origin: Ledger.Origin | undefined
+  /** Its place in the order of applying. */
+  readonly sequence: number | undefined
+  /** No file follows it. */
+  readonly isHead: boolean
+  /** Of a revision that stopped half-way: the statements that are done, and why no more are. */
+  readonly done: number | undefined
+  readonly error: string | undefined
 }
 
 /** @since 0.1.0 @category models */
@@ -34,6 +44,8 @@ export interface Status {
   readonly applied: number
   readonly pending: number
   readonly atHead: boolean
+  /** Another tool's ledger that the next `up` takes over. */
+  readonly adopts: string | undefined
   readonly problems: ReadonlyArray<MigrationError>
 }
 
@@ -41,7 +53,8 @@ export interface Status {
 export const status = (options: Options = {}): Effect.Effect<Status, Failure, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const at = yield* desk(options)
-    const found = sideBySide(at, yield* peek(at))
+    const { adopts, entries } = yield* look(at, "all")
+    const found = sideBySide(at, entries)
     const unknown = found.entries.filter((entry) => !at.graph.byId.has(entry.id))
     const problem = (revision: { readonly id: string; readonly name: string }) =>
       found.problems.find((error) => error.revision === label(revision))?.reason as Standing | undefined
@@ -58,7 +71,12 @@ export const status = (options: Options = {}): Effect.Effect<Status, Failure, Sq
         standing: problem(revision) ?? otherwise,
         parents: revision.parents,
         appliedAt: entry?.finishedAt,
-        appliedBy: entry?.appliedBy
+        appliedBy: entry?.appliedBy,
+        origin: entry?.origin,
+        sequence: entry?.sequence,
+        isHead: at.graph.heads.includes(revision.id),
+        done: entry === undefined || entry.state === "applied" ? undefined : Ledger.doneSteps(entry.step),
+        error: entry?.error
       }
     }
     const waiting = new Set(found.pending.map((node) => node.id))
@@ -70,6 +88,7 @@ export const status = (options: Options = {}): Effect.Effect<Status, Failure, Sq
       ],
       applied: found.entries.filter((entry) => entry.state === "applied").length,
       pending: found.pending.length,
+      adopts,
       atHead: found.pending.length === 0 && found.problems.length === 0 && found.ahead.length === 0,
       problems: found.ahead.length === 0 ? found.problems : [...found.problems, aheadError(found.ahead)]
     }
@@ -79,6 +98,10 @@ export const status = (options: Options = {}): Effect.Effect<Status, Failure, Sq
 export const current = (options: Options = {}): Effect.Effect<ReadonlyArray<Line>, Failure, SqlClient.SqlClient> =>
   Effect.map(history(options), (lines) => lines.filter((one) => !lines.some((other) => other.parents.includes(one.id))))
 
-/** The applied revisions, in order. @since 0.1.0 @category looking */
+/** The applied revisions, in the order in which they were applied. @since 0.1.0 @category looking */
 export const history = (options: Options = {}): Effect.Effect<ReadonlyArray<Line>, Failure, SqlClient.SqlClient> =>
-  Effect.map(status(options), ({ revisions }) => revisions.filter((line) => line.appliedAt !== undefined))
+  Effect.map(status(options), ({ revisions }) =>
+    revisions
+      .filter((line) => line.appliedAt !== undefined)
+      .sort((one, other) => (one.sequence ?? 0) - (other.sequence ?? 0))
+  )

@@ -63,6 +63,8 @@ export interface PoolSettings {
   readonly keepAlive: Duration.Duration
   readonly queueTarget?: Duration.Duration | undefined
   readonly leakThreshold?: Duration.Duration | undefined
+  /** Whether connections are opened up to `size` as soon as one has been, and kept at that. */
+  readonly prewarm?: boolean | undefined
   readonly resetOnReturn: "rollback" | "discard"
   /** Statements run once on each new connection. */
   readonly onConnect: ReadonlyArray<string>

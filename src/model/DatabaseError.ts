@@ -40,6 +40,31 @@ export class DatabaseNotFound extends failure("DatabaseNotFound", "connection", 
 export class TooManyConnections extends failure("TooManyConnections", "connection", "reconnect") {}
 
 /**
+ * What the shared lanes looked like at one moment: sessions, the statements they carried at that moment, and events.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LaneSnapshot {
+  readonly open: number
+  readonly opening: number
+  /** Sent and unanswered. */
+  readonly pending: number
+  readonly totals: {
+    /** Statements that travelled by a lane. */
+    readonly carried: number
+    /** Those a cut took from a lane, done again on a connection of the pool. */
+    readonly resent: number
+    /** Those the server refused there because they write (25006), done on a connection of the pool. */
+    readonly refused: number
+    /** Texts that were slow, and kept off for a while. */
+    readonly barred: number
+    readonly opened: number
+    readonly lost: number
+  }
+}
+
+/**
  * What a pool looked like at one moment. Counts are connections, except `waiting` (fibers) and the totals (events).
  *
  * @since 0.1.0
@@ -56,6 +81,8 @@ export interface PoolSnapshot {
   /** Being opened right now. */
   readonly opening: number
   readonly waiting: number
+  /** The shared lanes beside the pool, where there are any: no connection of theirs is counted here. */
+  readonly lanes?: LaneSnapshot | undefined
   /** Thrown away since the start because they were dead, too old, or in an unknown state. */
   readonly invalidated: number
   readonly totals: {
@@ -63,6 +90,10 @@ export interface PoolSnapshot {
     readonly opened: number
     readonly closed: number
     readonly timeouts: number
+    /** Sent away because the pool was overloaded. */
+    readonly shed: number
+    /** Held for longer than the leak threshold; each is counted once. */
+    readonly leaks: number
     readonly failures: number
   }
 }

@@ -14,6 +14,8 @@ import * as Data from "effect/Data"
  * - `locked`: another runner holds the lock, and did so for too long.
  * - `irreversible`, `has-children`: a revision cannot be taken back (alone).
  * - `failed`: its statements were refused; the database's answer is the `cause`.
+ * - `not-adopted`: another tool's ledger names revisions that no file here stands for.
+ * - `not-written`: a new revision's file could not be written, or its name says nothing.
  *
  * @since 0.1.0
  * @category models
@@ -40,6 +42,8 @@ export type Reason =
   | "irreversible"
   | "has-children"
   | "failed"
+  | "not-adopted"
+  | "not-written"
 
 /** @since 0.1.0 @category models */
 export interface Details {

@@ -172,13 +172,18 @@ const bounded = <A>(
 ): Effect.Effect<A, DatabaseError> => {
   // Inside this process there is nobody to wait for.
   if (connections.dialect.sessions !== "many") return effect
-  const late = new ConnectionError({
-    operation: "commit",
-    reason: `COMMIT was not answered within ${Duration.format(limit)}`,
-    phase: "commit",
-    sent: true
-  })
-  return within(effect, limit, Effect.zipRight(connection.destroy, Effect.fail(late)))
+  return connections.deadlines.bound(
+    effect,
+    limit,
+    connection.destroy,
+    () =>
+      new ConnectionError({
+        operation: "commit",
+        reason: `COMMIT was not answered within ${Duration.format(limit)}`,
+        phase: "commit",
+        sent: true
+      })
+  )
 }
 
 const aborted = (operation: string, session: Session) =>

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
@@ -12,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Decision from "effect/ScheduleDecision"
 import * as Interval from "effect/ScheduleInterval"
+import * as Intervals from "effect/ScheduleIntervals"
 import { type DatabaseError, find, isTransient } from "../model/DatabaseError.js"
 import * as RetryPolicy from "../model/RetryPolicy.js"
 
@@ -87,6 +89,24 @@ export const byClass = (policies: RetryPolicy.Policies): Schedule.Schedule<numbe
       Decision.continueWith(Interval.after(now + Duration.toMillis(wait)))
     ])
   })
+
+/** When to go on after a failure, in ms from now; `undefined`: not at all. Unlike a driver's `next` it does not wait. @since 0.1.0 @category models */
+export type Next = (failure: unknown) => Effect.Effect<number | undefined>
+
+/** One run through a schedule over failures. @since 0.1.0 @category conversions */
+export const stepper = (schedule: Schedule.Schedule<number, unknown>): Next => {
+  let state = schedule.initial
+  return (failure) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.map(schedule.step(now, failure, state), ([after, , decision]) => {
+        state = after
+        return Decision.isContinue(decision) ? Math.max(0, Intervals.start(decision.intervals) - now) : undefined
+      })
+    )
+}
+
+/** Whether it is a matter of connections: the pool's budget counts those. @since 0.1.0 @category guards */
+export const isOfConnection = (error: DatabaseError): boolean => classOf(error) === "connection"
 
 /** Each recovery's class; `undefined`: never repeated. */
 const classes: Record<DatabaseError["recovery"], "connection" | "conflict" | undefined> = {

@@ -9,13 +9,12 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import { dual } from "effect/Function"
 import * as Metric from "effect/Metric"
-import * as Schedule from "effect/Schedule"
 import * as Connections from "../connection/Connections.js"
 import * as Session from "../connection/Session.js"
 import type { Dialect, DriverConnection } from "../Dialect.js"
@@ -25,14 +24,16 @@ import {
   find,
   isTransient,
   RetriesExhausted,
-  StatementTimeoutError,
   TransactionAborted,
   UnsupportedError
 } from "../model/DatabaseError.js"
 import type { TransactionMode } from "../model/TransactionMode.js"
+import * as Budget from "./Budget.js"
+import * as Deadline from "./Deadline.js"
 import * as Ending from "./Ending.js"
 import type { Confirm } from "./Outcome.js"
 import * as Retry from "./Retry.js"
+import * as Sandbox from "./Sandbox.js"
 
 /** All optional. @since 0.1.0 @category models */
 export interface Options extends TransactionMode {
@@ -121,22 +122,28 @@ const outermost = <A, E, R>(
 ): Effect.Effect<A, E | DatabaseError, R> =>
   Effect.gen(function* () {
     const setting = options.retry ?? (yield* Retry.enclosing)
-    const waits = yield* Schedule.driver(Retry.byClass(Retry.decide(setting, connections.config.retry)))
-    const limited = yield* limiter(options.timeout)
+    const next = Retry.stepper(Retry.byClass(Retry.decide(setting, connections.config.retry)))
+    const deadline = yield* Deadline.make(options.timeout)
+    const budget = Budget.of(connections)
     const failures: Array<DatabaseError> = []
+    yield* budget.earn
 
     const loop: Effect.Effect<A, E | DatabaseError, R> = Effect.suspend(() => {
       const body = Effect.locally(effect, tries, failures.length + 1)
-      const bounded: Bounded = (effect) => limited(effect, failures.at(-1))
+      const bounded: Deadline.Bounded = (effect) => deadline.bounded(effect, failures.at(-1))
       return Effect.flatMap(attemptOnce(connections, body, options, connection, bounded), ({ exit, transient }) => {
         if (transient === undefined) return exit
         failures.push(transient)
-        const given = failures.length > 1 ? Effect.fail(exhausted(failures, transient)) : exit
         return failedTry(failures.length, transient).pipe(
-          Effect.zipRight(bounded(waits.next(transient))),
-          Effect.matchEffect({
-            onSuccess: () => Effect.zipRight(Metric.increment(retries), loop),
-            onFailure: (over) => (over instanceof StatementTimeoutError ? Effect.fail(over) : given)
+          Effect.zipRight(next(transient)),
+          Effect.flatMap((wait) => {
+            if (wait === undefined) return failures.length > 1 ? Effect.fail(exhausted(failures, transient)) : exit
+            const affordable = Retry.isOfConnection(transient) ? budget.spend : Effect.succeed(true)
+            return Effect.flatMap(affordable, (may) =>
+              may
+                ? Effect.zipRight(deadline.wait(wait, transient), Effect.zipRight(Metric.increment(retries), loop))
+                : Effect.fail(exhausted(failures, transient, Budget.hint))
+            )
           })
         )
       })
@@ -145,9 +152,6 @@ const outermost = <A, E, R>(
   })
 
 const unsupported = (operation: string, reason: string) => new UnsupportedError({ operation, reason })
-
-/** Cuts an effect at the transaction's own deadline. */
-type Bounded = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StatementTimeoutError, R>
 
 const failedTry = (attempt: number, error: DatabaseError): Effect.Effect<void> =>
   Effect.logDebug(`transaction attempt ${attempt} failed: ${error.message}`).pipe(
@@ -169,7 +173,7 @@ const attemptOnce = <A, E, R>(
   body: Effect.Effect<A, E, R>,
   options: Options,
   connection: DriverConnection | undefined,
-  bounded: Bounded
+  bounded: Deadline.Bounded
 ): Effect.Effect<Ended<A, E>, never, R> =>
   Effect.uninterruptibleMask((restore) => {
     let committed: Session.Session | undefined
@@ -179,7 +183,7 @@ const attemptOnce = <A, E, R>(
         const session = new Session.Session({
           owner: connections,
           connection,
-          begin: beginning(connections.dialect, options),
+          begin: beginning(connections.dialect, connections.dialect.transaction.begin(options), options),
           outer: Session.entry(fiber.currentContext),
           limit: connections.config.pool.acquireTimeout,
           prepare: connections.config.prepare,
@@ -213,8 +217,7 @@ const attemptOnce = <A, E, R>(
   })
 
 /** BEGIN, and behind it what holds for this transaction alone. */
-const beginning = ({ transaction }: Dialect, options: Options): Session.Begin => {
-  const begin = transaction.begin(options)
+const beginning = ({ transaction }: Dialect, begin: string, options: Options): Session.Begin => {
   const settings = Object.entries(options.settings ?? {}).map(([name, value]) => transaction.setting?.(name, value))
   return settings.length === 0
     ? { _tag: "pending", text: begin }
@@ -237,18 +240,18 @@ const nested = <A, E, R>(
   const foreign = (["isolation", "access", "deferrable", "settings"] as const).filter(
     (name) => options[name] !== undefined
   )
-  if (foreign.length > 0) {
+  if (foreign.length > 0 && !Sandbox.covers(parent)) {
     const reason = `${foreign.join(", ")} can only be said of the outermost transaction; a nested one is a savepoint of it`
     return Effect.fail(unsupported("savepoint", reason))
   }
-  const savepoint = (bounded: Bounded) =>
+  const savepoint = (bounded: Deadline.Bounded) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
         const name = parent.nextSavepoint()
         const session = new Session.Session({
           owner: connections,
           connection: parent.connection,
-          begin: { _tag: "pending", text: connections.dialect.transaction.savepoint(name) },
+          begin: beginning(connections.dialect, connections.dialect.transaction.savepoint(name), options),
           parent,
           outer: Session.entry(fiber.currentContext),
           limit: connections.config.pool.acquireTimeout,
@@ -265,7 +268,7 @@ const nested = <A, E, R>(
         )
       })
     )
-  return Effect.flatMap(limiter(options.timeout), (limited) => parent.alone(savepoint((effect) => limited(effect))))
+  return Effect.flatMap(Deadline.make(options.timeout), ({ bounded }) => parent.alone(savepoint(bounded)))
 }
 
 /**
@@ -291,35 +294,15 @@ const decisive = (error: DatabaseError | undefined): DatabaseError | undefined =
 const afterwardsAlone = (effect: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.catchAllCause(effect, (cause) => Effect.logError("an afterCommit effect died", cause))
 
-const exhausted = (attempts: ReadonlyArray<DatabaseError>, last: DatabaseError) =>
+const exhausted = (attempts: ReadonlyArray<DatabaseError>, last: DatabaseError, hint?: string) =>
   new RetriesExhausted({
     operation: last.operation,
-    reason: `${attempts.length} attempts failed, the last with ${last._tag}: ${last.reason}`,
+    reason: `${attempts.length} ${attempts.length === 1 ? "attempt" : "attempts"} failed, the last with ${last._tag}: ${last.reason}`,
+    hint,
     cause: last,
     attempts,
     last
   })
-
-/** Cuts what it is given at one common moment, `timeout` from now; what failed before stands behind. */
-const limiter = (timeout: Duration.DurationInput | undefined) =>
-  Effect.map(
-    Clock.currentTimeMillis,
-    (start) =>
-      <A, E, R>(effect: Effect.Effect<A, E, R>, last?: DatabaseError): Effect.Effect<A, E | StatementTimeoutError, R> =>
-        timeout === undefined
-          ? effect
-          : Effect.flatMap(Clock.currentTimeMillis, (now) =>
-              Effect.timeoutFail(effect, {
-                duration: start + Duration.toMillis(timeout) - now,
-                onTimeout: () =>
-                  new StatementTimeoutError({
-                    operation: "transaction",
-                    reason: `the transaction took longer than ${Duration.format(timeout)}`,
-                    cause: last
-                  })
-              })
-            )
-  )
 
 /**
  * `run` for a part of a transaction: it is undone alone when it fails. Outside of a transaction it is one.

@@ -7,7 +7,9 @@
  */
 export type { Isolation } from "../model/TransactionMode.js"
 export { afterCommit } from "./AfterCommit.js"
+export { batch, type Rows } from "./Batch.js"
 export { lock } from "./Lock.js"
 export { once } from "./Once.js"
 export type { Confirm } from "./Outcome.js"
 export { attempt, type Options, retries, run, savepoint } from "./Run.js"
+export { separate } from "./Separate.js"

@@ -1,5 +1,6 @@
 import { afterAll } from "vitest"
 import { end } from "../dialect/pglite/shared.js"
+import { apart } from "./apart.js"
 import { lacksAreTrue } from "./contract.js"
 import { errors } from "./errors.js"
 import { pooling } from "./pooling.js"
@@ -15,6 +16,7 @@ statements(pglite)
 transactions(pglite)
 pooling(pglite)
 together(pglite)
+apart(pglite)
 errors(pglite)
 values(pglite)
 lacksAreTrue(pglite)

@@ -1,3 +1,4 @@
+import { apart } from "./apart.js"
 import { lacksAreTrue } from "./contract.js"
 import { errors } from "./errors.js"
 import { pooling } from "./pooling.js"
@@ -11,6 +12,7 @@ statements(postgres)
 transactions(postgres)
 pooling(postgres)
 together(postgres)
+apart(postgres)
 errors(postgres)
 values(postgres)
 lacksAreTrue(postgres)

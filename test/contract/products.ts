@@ -51,6 +51,16 @@ const sqliteValues: ReadonlyArray<Lack> = [
   { test: "a column can be called __proto__", reason: "such names: the driver makes the row, and loses it" }
 ]
 
+const separately =
+  "a separate transaction stays when the one around it fails, and does not see what that has not committed"
+const oneSession = [
+  { test: separately, reason: "a second session: it is refused at once" },
+  {
+    test: "a transaction for each element of a stream: each is committed by itself",
+    reason: "a second session: the stream holds the only one, and the transaction waits in vain"
+  }
+]
+
 const noSettings = { test: "a setting holds for its transaction alone", reason: "parameters of a session" }
 
 /** A file, so that readers and the writer are different sessions. */
@@ -59,7 +69,7 @@ export const sqlite: Product = {
   ...from(
     Effect.map(temporaryFolder, (folder) => ({ url: `sqlite:${join(folder, "test.db")}`, profile: "development" }))
   ),
-  lacks: [noSettings, ...sqliteValues]
+  lacks: [noSettings, { test: separately, reason: "a second writer: it is refused at once" }, ...sqliteValues]
 }
 
 /** In memory: one session for all. */
@@ -72,6 +82,7 @@ export const sqliteMemory: Product = {
       reason: "a second session: the database is its one session, and a check waits for whoever holds it"
     },
     noSettings,
+    ...oneSession,
     ...sqliteValues
   ]
 }
@@ -118,6 +129,7 @@ export const pglite: Product = {
       test: "a health check needs no free connection of the pool",
       reason: "a second session: the database is its one session, and a check waits for whoever holds it"
     },
+    ...oneSession,
     ...postgresValues
   ]
 }

@@ -1,3 +1,4 @@
+import { apart } from "./apart.js"
 import { lacksAreTrue } from "./contract.js"
 import { errors } from "./errors.js"
 import { pooling } from "./pooling.js"
@@ -11,10 +12,12 @@ statements(sqlite)
 transactions(sqlite)
 pooling(sqlite)
 together(sqlite)
+apart(sqlite)
 statements(sqliteMemory)
 transactions(sqliteMemory)
 pooling(sqliteMemory)
 together(sqliteMemory)
+apart(sqliteMemory)
 errors(sqlite)
 errors(sqliteMemory)
 values(sqlite)

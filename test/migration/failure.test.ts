@@ -138,19 +138,6 @@ describe("on postgresql alone", () => {
     )
   )
 
-  it.live("behind a pooler in transaction mode no lock holds, so nothing is begun", () =>
-    on(
-      postgres,
-      () =>
-        Effect.gen(function* () {
-          const error = yield* Effect.flip(Migrator.up({ loader: only(make("x")) }))
-          expect(error).toMatchObject({ _tag: "UnsupportedError" })
-          expect(yield* tables).toEqual([])
-        }),
-      { pooler: "transaction" }
-    )
-  )
-
   it.live("a role that may not make the ledger is told so: never success with nothing done", () =>
     on(postgres, (url) =>
       Effect.gen(function* () {

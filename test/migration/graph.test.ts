@@ -25,9 +25,23 @@ describe("Graph", () => {
   })
 
   it("lets a file follow the one before it, unless its header says otherwise", () => {
-    const found = graph(revision("1"), revision("2"), revision("3", { revises: ["1"] }), revision("4"))
-    expect(found.nodes.map((node) => [node.id, ...node.parents])).toEqual([["1"], ["2", "1"], ["3", "1"], ["4", "3"]])
-    expect(found.heads).toEqual(["2", "4"])
+    const found = graph(revision("1"), revision("2"), revision("3", { revises: ["1"] }))
+    expect(found.nodes.map((node) => [node.id, ...node.parents])).toEqual([["1"], ["2", "1"], ["3", "1"]])
+    expect(found.heads).toEqual(["2", "3"])
+  })
+
+  it("a file that says nothing behind several ends is refused: nobody knows which one it follows", () => {
+    const error = refusal(revision("1"), revision("2"), revision("3", { revises: ["1"] }), revision("4"))
+    expect(error).toMatchObject({ reason: "several-heads", revision: "4_x" })
+    expect(error.message).toContain("2_x, 3_x")
+    expect(error.message).toContain("revises: 3_x")
+    const merged = [
+      revision("1"),
+      revision("2"),
+      revision("3", { revises: ["1"] }),
+      revision("4", { revises: ["2", "3"] })
+    ]
+    expect(graph(...merged, revision("5")).nodes.at(-1)?.parents).toEqual(["4"])
   })
 
   it("joins branches in a revision of several parents", () => {

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "@effect/vitest"
@@ -10,6 +9,7 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { Database, DatabaseError, type Dialect, Migration, Migrator } from "effect-aquifer"
 import * as Lock from "../../src/migration/Lock.js"
+import { program, runner } from "./processes.js"
 import { folder, ledger, on, products, reason, refusal, table, tables } from "./support.js"
 
 const names = ["a", "b", "c", "d", "e"]
@@ -28,7 +28,7 @@ const held = () => {
       })
     // Nothing else of a dialect is looked at.
   } as unknown as Dialect.Dialect
-  return { asked, lock: Lock.hold(dialect, {} as Dialect.DriverConnection, "ledger", Duration.minutes(1)) }
+  return { asked, lock: Lock.hold(dialect, {} as Dialect.DriverConnection, "ledger", { limit: Duration.minutes(1) }) }
 }
 
 describe("waiting for the lock", () => {
@@ -57,39 +57,6 @@ describe("waiting for the lock", () => {
     })
   )
 })
-
-/** A runner in a process of its own, which waits for the file `go`. */
-const runner = (url: string, directory: string, go: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const project = path.resolve(import.meta.dirname, "../..")
-      const child = spawn(
-        process.execPath,
-        [
-          "node_modules/vite-node/vite-node.mjs",
-          "-c",
-          "vitest.config.ts",
-          "test/migration/runner.ts",
-          url,
-          directory,
-          go
-        ],
-        { cwd: project, stdio: ["ignore", "pipe", "pipe"] }
-      )
-      let said = ""
-      child.stdout.on("data", (chunk) => {
-        said += chunk
-      })
-      child.stderr.on("data", (chunk) => {
-        said += chunk
-      })
-      const ended = new Promise<number | null>((resolve) => child.on("exit", resolve))
-      const hears = (text: string) =>
-        Effect.repeat(Effect.sleep(20), { until: () => said.includes(text) || child.exitCode !== null })
-      return { hears, said: () => said, kill: () => child.kill("SIGKILL"), ended: Effect.promise(() => ended) }
-    }),
-    (child) => Effect.zipRight(Effect.sync(child.kill), child.ended)
-  )
 
 for (const product of products) {
   describe(`the migration lock on ${product.name}`, () => {
@@ -152,7 +119,8 @@ for (const product of products) {
           Effect.gen(function* () {
             const directory = yield* folder(five)
             const go = path.join(directory, "_go")
-            const runners = yield* Effect.all(Array.from({ length: 4 }, () => runner(url, directory, go)))
+            const file = yield* program
+            const runners = yield* Effect.all(Array.from({ length: 4 }, () => runner(file, url, directory, go)))
             yield* Effect.forEach(runners, (child) => child.hears("ready"))
             fs.writeFileSync(go, "")
             const codes = yield* Effect.forEach(runners, (child) => child.ended)
@@ -188,7 +156,7 @@ export default Migration.make({
             fs.rmSync(path.join(directory, "3_c.sql"))
             const go = path.join(directory, "_go")
             fs.writeFileSync(go, "")
-            const child = yield* runner(url, directory, go)
+            const child = yield* runner(yield* program, url, directory, go)
             yield* child.hears("in the middle")
             expect(child.said()).toContain("in the middle")
             child.kill()

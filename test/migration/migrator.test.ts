@@ -131,6 +131,12 @@ for (const product of products) {
           expect(error.message).toContain("-- migrate:down")
           expect(yield* ledger).toEqual(["1 applied 0"])
           expect(yield* reason(Migrator.down({ directory, to: "7" }))).toBe("unknown-revision")
+          yield* Migrator.up({ directory })
+          // As in a ledger whose rows were not written in their order, say a stamped one.
+          yield* rows("UPDATE aquifer_migrations SET sequence = 9 WHERE id = '1'")
+          const followed = yield* refusal(Migrator.down({ directory }))
+          expect(followed).toMatchObject({ reason: "has-children", revision: "1_a" })
+          expect(followed.message).toContain("2_b")
         })
       )
     )

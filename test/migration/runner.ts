@@ -11,7 +11,8 @@ const program = Effect.gen(function* () {
   yield* Effect.promise(async () => {
     while (!fs.existsSync(go)) await sleep(10)
   })
-  const report = yield* Migrator.up({ directory, lockTimeout: "30 seconds" })
+  process.stdout.write("begins\n")
+  const report = yield* Migrator.up({ directory, lockTimeout: "60 seconds" })
   process.stdout.write(`applied ${report.applied.length} already ${report.already}\n`)
 })
 

@@ -97,11 +97,13 @@ describe("a header", () => {
   it("is read from comments of SQL and of TypeScript, above the first line of code", () => {
     expect(header("-- revises: 1, 2\n-- depends-on: 3\n-- transaction: false\n-- migrate:up\n")).toEqual({
       revises: ["1", "2"],
+      adopts: [],
       dependsOn: ["3"],
       transaction: false
     })
     expect(header("/**\n * revises: 1\n */\nimport x\n// depends-on: 9")).toEqual({
       revises: ["1"],
+      adopts: [],
       dependsOn: [],
       transaction: true
     })

@@ -42,7 +42,7 @@ const pooler = (pooled: boolean, config: DatabaseConfig): Check => {
       "pooler",
       "wrong",
       "another process answers than the one that was connected to: a pooler is in between",
-      "If it pools by transaction, set DB_POOLER=transaction, and run migrations with a URL that reaches the server itself"
+      "If it pools by transaction, set DB_POOLER=transaction: what a session keeps is lost or shared otherwise"
     )
   }
   return !pooled && told

@@ -72,6 +72,7 @@ const readPool = (reader: Reader, profile: Profile): PoolSettings => {
     keepAlive: duration("pool.keepAlive", Decoder.limitOrOff),
     queueTarget: unlessOff(duration("pool.queueTarget", Decoder.limitOrOff)),
     leakThreshold: unlessOff(duration("pool.leakThreshold", Decoder.limitOrOff)),
+    prewarm: reader.read("pool.prewarm", Decoder.flag) ?? settings["pool.prewarm"].default,
     resetOnReturn:
       reader.read("pool.resetOnReturn", Decoder.oneOf({ rollback: ["commit"], discard: ["discard all"] })) ??
       settings["pool.resetOnReturn"].default[profile],

@@ -36,6 +36,7 @@ export interface PoolOptions {
   readonly keepAlive?: LimitInput | undefined
   readonly queueTarget?: LimitInput | undefined
   readonly leakThreshold?: LimitInput | undefined
+  readonly prewarm?: boolean | undefined
   /** Statements run once on each new connection. */
   readonly onConnect?: ReadonlyArray<string> | undefined
   readonly resetOnReturn?: "rollback" | "discard" | undefined

@@ -146,6 +146,12 @@ export const settings = table({
     meaning: "a connection held for longer is reported with its holder",
     reason: "long work is not a leak unless you say so"
   },
+  "pool.prewarm": {
+    variable: "DB_POOL_PREWARM",
+    default: false,
+    meaning: "once one connection is open, the others up to the pool's size are opened without waiting for work",
+    reason: "what nobody needs is not opened; turn it on where the first requests come all at once"
+  },
   "pool.resetOnReturn": {
     variable: "DB_POOL_RESET_ON_RETURN",
     default: { production: "rollback", development: "rollback", test: "discard" },
