@@ -42,7 +42,7 @@ const build = (
     const client = yield* Client.make(connections)
     if (config.connect === "eager") yield* prove(connections)
     return Context.make(SqlClient.SqlClient, client).pipe(
-      Context.add(Dialect, dialect),
+      Context.add(Dialect, connections.dialect),
       Context.add(Pool, connections.pool),
       Context.add(DatabaseConfig.DatabaseConfig, config)
     )

@@ -5,6 +5,8 @@ import * as path from "node:path"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
 import { commands } from "../src/cli/commands.js"
+import { globals, kindOf } from "../src/cli/Options.js"
+import { codes } from "../src/cli/Process.js"
 import { settingsTable } from "../src/model/DatabaseConfig.js"
 import { classes } from "../src/model/DatabaseError.js"
 import * as RetryPolicy from "../src/model/RetryPolicy.js"
@@ -25,6 +27,12 @@ const rows = (heading: string): ReadonlyArray<ReadonlyArray<string>> => {
         .slice(1, -1)
         .map((cell) => cell.trim())
     )
+}
+
+/** The command that a text like `aquifer migrate up REV` begins with. */
+const commandOf = (text: string) => {
+  const words = text.replaceAll("`", "").split(" ").slice(1)
+  return commands.find(({ name }) => name.split(" ").every((part, index) => words[index] === part))
 }
 
 describe("the README's programs", () => {
@@ -48,7 +56,11 @@ describe("the README's programs", () => {
       JSON.stringify({
         extends: path.join(project, "tsconfig.json"),
         compilerOptions: {
-          paths: { "effect-aquifer": source("index.ts"), "effect-aquifer/app": source("app/index.ts") },
+          paths: {
+            "effect-aquifer": source("index.ts"),
+            "effect-aquifer/app": source("app/index.ts"),
+            "effect-aquifer/testing": source("testing/index.ts")
+          },
           typeRoots: [path.join(project, "node_modules/@types")]
         },
         files: programs.map((_, index) => `program${index + 1}.ts`),
@@ -98,8 +110,38 @@ describe("the README's tables", () => {
   })
 
   it("the commands are all there", () => {
-    expect(rows("The command").map(([name = ""]) => name.replace(/`|aquifer | --yes/g, ""))).toEqual(
-      commands.map(({ name }) => name)
-    )
+    expect(
+      rows("The command")
+        .slice(0, commands.length)
+        .map(([name = ""]) => commandOf(name)?.name)
+    ).toEqual(commands.map(({ name }) => name))
+  })
+
+  it("the exit codes are the command's", () => {
+    const said = Array.from(readme.matchAll(/^\| (\d+) \| ([^:|(]+)/gm), ([, code, meaning = ""]) => [
+      code,
+      meaning.trim()
+    ])
+    expect(said.map(([code]) => code)).toEqual(Object.keys(codes))
+    expect(said[0]).toEqual(["0", codes[0]])
+  })
+
+  it("every command of Alembic has a counterpart, and every counterpart is a command that takes those options", () => {
+    const table = rows("Coming from Alembic")
+    // As `alembic --help` (1.16) lists them.
+    const alembic =
+      "branches check current downgrade edit ensure_version heads history init list_templates merge revision show stamp upgrade"
+    expect([...new Set(table.map(([cell = ""]) => /alembic (\w+)/.exec(cell)?.[1]))].sort()).toEqual(alembic.split(" "))
+    for (const [left = "", right = ""] of table) {
+      const named = Array.from(right.matchAll(/`(aquifer [^`]+)`/g), ([, text = ""]) => text)
+      expect({ [left]: named.length }).not.toEqual({ [left]: 0 })
+      for (const text of named) {
+        const command = commandOf(text)
+        expect({ [text]: command?.name }).not.toEqual({ [text]: undefined })
+        const options = Array.from(text.matchAll(/ --?([a-z][\w-]*)/g), ([, option = ""]) => option)
+        const known = [...(command?.takes ?? []), ...globals].flatMap((name) => [name, kindOf(name).short ?? name])
+        expect({ [text]: options.filter((option) => !known.some((name) => name === option)) }).toEqual({ [text]: [] })
+      }
+    }
   })
 })

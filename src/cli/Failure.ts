@@ -33,35 +33,65 @@ export const sentence = (text: string): string => {
   return /[.!?]$/.test(line) ? line : `${line}.`
 }
 
-const ofDatabase = (error: DatabaseError, where: string | undefined): string => {
+/** What is wrong, and what to do about it where that is known. @since 0.1.0 @category models */
+export interface Said {
+  readonly finding: string
+  readonly remedy?: string | undefined
+}
+
+const ofDatabase = (error: DatabaseError, where: string | undefined): Said => {
   if (error._tag === "RetriesExhausted") {
-    return `${sentence(`gave up after ${error.attempts.length} attempts`)} ${ofDatabase(error.last, where)}`
+    const { finding, remedy } = ofDatabase(error.last, where)
+    return { finding: `${sentence(`gave up after ${error.attempts.length} attempts`)} ${finding}`, remedy }
   }
   const at = where === undefined ? "" : ` (${where})`
   const detail = error.detail === undefined ? "" : ` ${sentence(error.detail)}`
   const remedy = error.hint ?? whenConnecting[error._tag]
-  return `${sentence(`${error._tag}${at}: ${error.reason}`)}${detail}${remedy === undefined ? "" : ` ${sentence(remedy)}`}`
+  return {
+    finding: `${sentence(`${error._tag}${at}: ${error.reason}`)}${detail}`,
+    remedy: remedy === undefined ? undefined : sentence(remedy)
+  }
 }
 
 /** The library's remedies name its functions; here they are commands. */
-const inCommands = (message: string, revision: string): string =>
-  message
+const inCommands = (text: string, revision: string): string =>
+  text
     .replace(/Migrator\.repair\(\{ (\w+) \}\)/g, (_, what: string) => `aquifer migrate repair --${what} ${revision}`)
+    .replace(/Migrator\.create\b/g, "aquifer migrate new")
     .replace(/Migrator\.(status|heads|merge|stamp|repair|down|up)\b/g, "aquifer migrate $1")
     .replace(/(?:the option )?\ballowOutOfOrder\b/g, "--allow-out-of-order")
     .replace(/the option directory\b/g, "--migrations")
 
-const ofError = (error: unknown, where: string | undefined): ReadonlyArray<string> => {
+const ofMigration = (error: MigrationError): Said => {
+  const end = ` ${error.remedy}.`
+  // Its message is the whole line, what to do at its end.
+  const finding = error.message.endsWith(end) ? error.message.slice(0, -end.length) : error.message
+  const revision = error.revision ?? "REVISION"
+  return {
+    finding: sentence(inCommands(finding, revision)),
+    remedy: finding === error.message ? undefined : sentence(inCommands(error.remedy, revision))
+  }
+}
+
+/** What there is to say of an error: one thing, or one for each problem of a configuration. @since 0.1.0 @category conversions */
+export const said = (error: unknown, where?: string | undefined): ReadonlyArray<Said> => {
   if (ConfigError.isConfigError(error)) {
     // Either one line, or a heading with a dash before each problem.
     const [first = "", ...problems] = explain(error).split("\n")
-    return problems.length === 0 ? [first] : problems.map((problem) => problem.replace(/^\s*-\s*/, ""))
+    const texts = problems.length === 0 ? [first] : problems.map((problem) => problem.replace(/^\s*-\s*/, ""))
+    return texts.map((text) => ({ finding: sentence(text) }))
   }
-  if (error instanceof MigrationError) return [inCommands(error.message, error.revision ?? "REVISION")]
-  if (error instanceof SeedError) return [error.message]
+  if (error instanceof MigrationError) return [ofMigration(error)]
+  if (error instanceof SeedError) return [{ finding: sentence(error.message) }]
   const known = find(error)
   if (known !== undefined) return [ofDatabase(known, where)]
-  return [error instanceof Error && error.message !== "" ? error.message : "failed for a reason it did not give"]
+  return [
+    {
+      finding: sentence(
+        error instanceof Error && error.message !== "" ? error.message : "failed for a reason it did not give"
+      )
+    }
+  ]
 }
 
 /**
@@ -72,8 +102,12 @@ const ofError = (error: unknown, where: string | undefined): ReadonlyArray<strin
  */
 export const lines = (cause: Cause.Cause<unknown>, where?: string | undefined): ReadonlyArray<string> => {
   const failure = Cause.failureOption(cause)
-  if (failure._tag === "Some") return ofError(failure.value, where).map((line) => prefix + sentence(line))
+  if (failure._tag === "Some") {
+    return said(failure.value, where).map(
+      ({ finding, remedy }) => `${prefix}${finding}${remedy === undefined ? "" : ` ${remedy}`}`
+    )
+  }
   const defect = Cause.dieOption(cause)
-  const said = defect._tag === "Some" && defect.value instanceof Error ? `: ${defect.value.message}` : ""
-  return [`${prefix}${sentence(`internal error${said}`)} This is a mistake in aquifer: please report it.`]
+  const why = defect._tag === "Some" && defect.value instanceof Error ? `: ${defect.value.message}` : ""
+  return [`${prefix}${sentence(`internal error${why}`)} This is a mistake in aquifer: please report it.`]
 }

@@ -90,13 +90,7 @@ export const tree = (
 /** Of an option: whether what was written for it can be decoded. */
 const isGood = (name: Name, values: ReadonlyArray<string>) =>
   Effect.map(
-    Effect.either(
-      CliOptions.processCommandLine(
-        parserOf(name),
-        Guard.written(name, values),
-        CliConfig.defaultConfig
-      )
-    ),
+    Effect.either(CliOptions.processCommandLine(parserOf(name), Guard.written(name, values), CliConfig.defaultConfig)),
     (either) => either._tag === "Right" && Option.isNone(either.right[0]) && either.right[1].length === 0
   )
 

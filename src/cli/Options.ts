@@ -44,7 +44,7 @@ const text = (value: string, details: Details): Kind<string | undefined> => ({
 const path = (value: string, details: Details): Kind<string | undefined> => ({
   ...details,
   value,
-  expects: "a path",
+  expects: "the path of a file, not of a folder",
   parser: (name) => optional(CliOptions.withPseudoName(CliOptions.file(name), value))
 })
 
@@ -58,7 +58,7 @@ const many = (value: string, details: Details): Kind<ReadonlyArray<string>> => (
 
 const paths = (value: string, details: Details): Kind<ReadonlyArray<string>> => ({
   ...many(value, details),
-  expects: "a path",
+  expects: "the path of a folder, not of a file",
   parser: (name) => CliOptions.repeated(CliOptions.withPseudoName(CliOptions.directory(name), value))
 })
 

@@ -13,7 +13,7 @@ import { UnsupportedError } from "../model/DatabaseError.js"
 import { type Command, confirmed, onDatabase, show, Told, told } from "./Command.js"
 import { prefix } from "./Failure.js"
 import { plural } from "./layout.js"
-import { watched } from "./migrate/source.js"
+import { source, watched } from "./migrate/source.js"
 import type { Options } from "./Options.js"
 import * as Target from "./Target.js"
 
@@ -63,10 +63,11 @@ const notInProduction = (config: DatabaseConfig): Effect.Effect<void, Told> =>
       )
     : Effect.void
 
-const permitted = (options: Options, what: string) =>
+const permitted = (options: Options, what: string, check: Effect.Effect<unknown, Told> = Effect.void) =>
   Effect.gen(function* () {
     const config = yield* Target.resolve(options)
     yield* notInProduction(config)
+    yield* check
     yield* confirmed(options, `${what} ${describeTarget(config)} and everything in it`)
     return config
   })
@@ -92,7 +93,9 @@ export const reset: Command = {
   summary: "drop, create and migrate it; never in production",
   run: (options) =>
     Effect.gen(function* () {
-      const config = yield* permitted(options, "this drops and makes anew")
+      // What could not be migrated afterwards is not dropped.
+      const files = told(Migrator.graph(source(options)))
+      const config = yield* permitted(options, "this drops and makes anew", files)
       const dropped = yield* remove(config)
       yield* make(config)
       const report = yield* onDatabase(config, watched(options, Migrator.up))

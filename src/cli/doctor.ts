@@ -8,7 +8,6 @@ import { createRequire } from "node:module"
 import { join } from "node:path"
 import process from "node:process"
 import * as SqlClient from "@effect/sql/SqlClient"
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
@@ -19,7 +18,7 @@ import { protect } from "../model/config/redacted.js"
 import { type DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
 import * as Health from "../observe/Health.js"
 import { type Command, onDatabase, show } from "./Command.js"
-import { lines, prefix } from "./Failure.js"
+import { said } from "./Failure.js"
 import { called, millis, plural } from "./layout.js"
 import { source } from "./migrate/source.js"
 import type { Options } from "./Options.js"
@@ -29,12 +28,7 @@ import type { Style } from "./Terminal.js"
 const fine = (name: string, finding: string): Check => ({ name, verdict: "fine", finding })
 
 const wrong = (name: string, error: unknown, where?: string): ReadonlyArray<Check> =>
-  lines(Cause.fail(error), where).map((line) => {
-    const said = line.slice(prefix.length)
-    // The last sentence of a line says what to do.
-    const [, finding = said, remedy] = /^(.*?[.!?]) ([A-Z][^.]*(?:\.[^ .][^.]*)*[.!?])$/s.exec(said) ?? []
-    return { name, verdict: "wrong", finding, remedy }
-  })
+  said(error, where).map((one) => ({ name, verdict: "wrong", ...one }))
 
 /** The copy of a package that the project in this folder would import. */
 const versionHere = (name: string): string | undefined => {

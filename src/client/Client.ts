@@ -16,6 +16,7 @@ import * as Facade from "../connection/Facade.js"
 import * as Session from "../connection/Session.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
 import { runOn } from "../transaction/Run.js"
+import * as Templates from "./Statement.js"
 
 /** @since 0.1.0 @category constructors */
 export const make = (
@@ -35,7 +36,22 @@ export const make = (
     )
     const attributes = spanAttributes(connections)
 
-    const statements = Statement.make(acquirer, compiler, attributes, rows)
+    /** Each constructor is one of its own to upstream, which keeps them by their acquirer. */
+    const statements = (compiler: Statement.Compiler, transform: typeof rows) =>
+      Templates.make({
+        compiler,
+        way: (context) => Session.current(connections, context) ?? connections,
+        isScript: (text) => connections.kind(text) === "script",
+        attributes,
+        rows: transform,
+        prepare: config.prepare,
+        upstream: Statement.make(
+          Effect.suspend(() => acquirer),
+          compiler,
+          attributes,
+          transform
+        )
+      })
     const common = {
       [SqlClient.TypeId]: SqlClient.TypeId,
       reserve: reserve(connections),
@@ -52,18 +68,9 @@ export const make = (
       Object.assign(client, { safe: client, withoutTransforms: () => withoutTransforms(client) })
       return Connections.mark(client, connections)
     }
-    const plain = () =>
-      assemble(
-        Statement.make(
-          Effect.suspend(() => acquirer),
-          compiler.withoutTransform,
-          attributes,
-          undefined
-        ),
-        (self) => self
-      )
+    const plain = () => assemble(statements(compiler.withoutTransform, undefined), (self) => self)
     let withoutTransforms: SqlClient.SqlClient | undefined
-    return assemble(statements, (self) => {
+    return assemble(statements(compiler, rows), (self) => {
       if (rows === undefined && config.transformQueryNames === undefined) return self
       withoutTransforms ??= plain()
       return withoutTransforms

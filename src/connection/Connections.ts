@@ -7,6 +7,7 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,6 +16,8 @@ import * as Stream from "effect/Stream"
 import type { Dialect, DriverConnection, Kind, Reply, Request, Row } from "../Dialect.js"
 import type { DatabaseConfig } from "../model/DatabaseConfig.js"
 import { type DatabaseError, type PoolSnapshot, UnsupportedError } from "../model/DatabaseError.js"
+import * as Deadlines from "./Deadlines.js"
+import * as Interposed from "./Interposed.js"
 import type { Lease } from "./Lease.js"
 import * as Pool from "./Pool.js"
 import * as SharedLane from "./SharedLane.js"
@@ -25,6 +28,9 @@ export interface Connections {
   readonly config: DatabaseConfig
   readonly dialect: Dialect
   readonly pool: Pool.Pool
+  readonly deadlines: Deadlines.Deadlines
+  /** `dialect.kind`, remembered. */
+  readonly kind: (text: string) => Kind
   /** A claim on a connection; `read` goes to a reader where there are readers. */
   readonly lease: (kind: Kind) => Lease<DriverConnection>
   /** One statement on a connection of the pool, stopped on the server when it is interrupted. */
@@ -54,9 +60,10 @@ const smallestWithLanes = 5
  */
 export const make = Effect.fnUntraced(function* (
   config: DatabaseConfig,
-  dialect: Dialect,
+  product: Dialect,
   rules: SharedLane.Rules = SharedLane.rules
 ) {
+  const { dialect, lease: interposed } = yield* Interposed.around(config, product)
   const single = dialect.sessions === "one"
   const textOf = Texts.make(dialect)
   const readers = dialect.sessions === "one writer"
@@ -66,7 +73,9 @@ export const make = Effect.fnUntraced(function* (
     size,
     maxOverflow,
     // Sessions inside this process do not age, and the only session of a database in memory must never be closed.
-    ...(dialect.sessions === "many" ? {} : { maxLifetime: Duration.infinity, prePing: Duration.infinity }),
+    ...(dialect.sessions === "many"
+      ? {}
+      : { maxLifetime: Duration.infinity, prePing: Duration.infinity, keepAlive: Duration.infinity }),
     careLimit,
     drainLimit
   })
@@ -89,8 +98,12 @@ export const make = Effect.fnUntraced(function* (
       })
     : writers
 
-  const lease: Connections["lease"] = (kind) => (kind === "read" ? reading : writers).lease()
+  const lease: Connections["lease"] = (kind) => {
+    const pool = kind === "read" ? reading : writers
+    return interposed({ lease: pool.lease(), status: pool.status })
+  }
 
+  const deadlines = yield* Deadlines.make
   const lanes =
     many && dialect.can.has("pipelining") && config.pooler === "none" && config.pool.size >= smallestWithLanes
       ? yield* SharedLane.make(config.pool, care(config, dialect, "reader").open, drainLimit, rules)
@@ -181,10 +194,22 @@ export const make = Effect.fnUntraced(function* (
       ? withLease("write", (connection) => connection.run(request))
       : Effect.fail(error)
 
+  const pool = single
+    ? onlySession(writers)
+    : readers
+      ? both(writers, reading)
+      : lanes === undefined
+        ? writers
+        : beside(writers, lanes)
+  // They end together: what is out of one must not hold up the end of the other.
+  yield* Effect.addFinalizer(() => pool.drain(drainLimit))
+
   const connections: Connections = {
     config,
     dialect,
-    pool: readers ? both(writers, reading) : lanes === undefined ? writers : beside(writers, lanes),
+    pool,
+    deadlines,
+    kind: (text) => textOf(text).kind,
     lease,
     run: (request) => {
       const known = textOf(request.text)
@@ -197,7 +222,7 @@ export const make = Effect.fnUntraced(function* (
     stream: (request) =>
       Stream.unwrapScoped(
         Effect.suspend(() => {
-          const claim = lease(dialect.kind(request.text))
+          const claim = lease(textOf(request.text).kind)
           return Effect.addFinalizer(() => claim.close).pipe(
             Effect.zipRight(claim.acquire),
             Effect.map((connection) =>
@@ -224,22 +249,45 @@ const care = (config: DatabaseConfig, dialect: Dialect, role: "writer" | "reader
   /** A reset takes along what `onConnect` had done. */
   const reset = (connection: DriverConnection) =>
     config.pool.onConnect.length === 0 ? connection.reset : Effect.zipRight(connection.reset, prepare(connection))
+  const cleaning = (connection: DriverConnection): Effect.Effect<void, DatabaseError> | undefined => {
+    if (connection.pending() > 0) return Effect.zipRight(connection.cancel, reset(connection))
+    if (touched.delete(connection) || config.pool.resetOnReturn === "discard") return reset(connection)
+    return connection.status() === "idle" ? undefined : Effect.asVoid(connection.script(dialect.transaction.rollback))
+  }
   return {
     open: Effect.tap(dialect.connect(config, role), prepare),
     usable: (connection: DriverConnection) => connection.status() !== "broken",
     ping: (connection: DriverConnection) => connection.ping,
     clean: (connection: DriverConnection) => {
-      if (connection.pending() > 0) return Effect.zipRight(connection.cancel, reset(connection))
-      if (touched.delete(connection) || config.pool.resetOnReturn === "discard") return reset(connection)
-      return connection.status() === "idle" ? undefined : Effect.asVoid(connection.script(dialect.transaction.rollback))
+      const work = cleaning(connection)
+      return work !== undefined && dialect.sessions === "one" ? sparing(connection, work) : work
     },
     lost: (connection: DriverConnection) => connection.lost
   }
 }
 
+/** A database in memory ends with its only session, which is therefore never closed to be replaced. */
+const onlySession = (pool: Pool.Pool): Pool.Pool => ({
+  status: pool.status,
+  changes: pool.changes,
+  drain: (limit) => pool.drain(limit),
+  evictAll: Effect.void
+})
+
+/** Nor because cleaning it failed, once nothing is open on it any more. */
+const sparing = (connection: DriverConnection, cleaning: Effect.Effect<void, DatabaseError>) =>
+  Effect.catchAll(cleaning, (error) =>
+    Effect.flatMap(Effect.exit(connection.reset), () =>
+      connection.status() === "idle"
+        ? Effect.logWarning("the only session of this database could not be cleaned as it should be; it is kept", error)
+        : Effect.fail(error)
+    )
+  )
+
 /** The pool with the lanes beside it. */
 const beside = (pool: Pool.Pool, lanes: SharedLane.SharedLane): Pool.Pool => ({
   status: Effect.map(pool.status, (status) => ({ ...status, lanes: lanes.status() })),
+  changes: Stream.map(pool.changes, (status) => ({ ...status, lanes: lanes.status() })),
   evictAll: Effect.zipRight(lanes.evictAll, pool.evictAll),
   drain: (limit) => Effect.all([pool.drain(limit), lanes.drain(limit)], { discard: true, concurrency: 2 })
 })
@@ -247,8 +295,19 @@ const beside = (pool: Pool.Pool, lanes: SharedLane.SharedLane): Pool.Pool => ({
 /** The writer's pool and the readers' as one. */
 const both = (writers: Pool.Pool, readers: Pool.Pool): Pool.Pool => ({
   status: Effect.zipWith(writers.status, readers.status, add),
+  // Each tells its own counts at first; of both together that is one.
+  changes: Stream.mapEffect(Stream.merge(writers.changes, Stream.drop(readers.changes, 1)), () =>
+    Effect.zipWith(writers.status, readers.status, add)
+  ),
   evictAll: Effect.zipRight(writers.evictAll, readers.evictAll),
-  drain: (limit) => Effect.all([writers.drain(limit), readers.drain(limit)], { discard: true, concurrency: 2 })
+  // One after the other within one limit, the writer last: whoever closes last empties the log, and a reader cannot.
+  drain: (limit) =>
+    Effect.gen(function* () {
+      const start = yield* Clock.currentTimeMillis
+      yield* readers.drain(limit)
+      const left = Duration.toMillis(limit) - ((yield* Clock.currentTimeMillis) - start)
+      yield* writers.drain(Math.max(0, left))
+    })
 })
 
 const add = (a: PoolSnapshot, b: PoolSnapshot): PoolSnapshot => ({
@@ -264,6 +323,8 @@ const add = (a: PoolSnapshot, b: PoolSnapshot): PoolSnapshot => ({
     opened: a.totals.opened + b.totals.opened,
     closed: a.totals.closed + b.totals.closed,
     timeouts: a.totals.timeouts + b.totals.timeouts,
+    shed: a.totals.shed + b.totals.shed,
+    leaks: a.totals.leaks + b.totals.leaks,
     failures: a.totals.failures + b.totals.failures
   }
 })

@@ -4,9 +4,19 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
-import { ConnectionError, type DatabaseError, type PoolSnapshot, PoolTimeout } from "../model/DatabaseError.js"
+import {
+  ConnectionError,
+  type DatabaseError,
+  PoolOverloaded,
+  type PoolSnapshot,
+  PoolTimeout
+} from "../model/DatabaseError.js"
 import type { Claim } from "./Lease.js"
-import type { Settings } from "./PoolCore.js"
+import type { Settings } from "./Settings.js"
+import type { Shedding } from "./Shedding.js"
+
+/** Why a claim gets nothing: its deadline passed, it was sent away before that, or its fiber cannot wait. @since 0.1.0 @category models */
+export type Vain = "late" | "shed" | "now"
 
 /** How many holders a report names, the oldest first. */
 const named = 5
@@ -52,3 +62,11 @@ export const exhausted = <C>({ settings, snapshot, obstacle, held, now, patient 
     holders
   })
 }
+
+/** The failure of a caller whom an overloaded pool sends away. @since 0.1.0 @category errors */
+export const overloaded = ({ interval, longest, target }: Shedding, waiting: number): PoolOverloaded =>
+  new PoolOverloaded({
+    operation: "acquire",
+    reason: `no connection within ${longest} ms, and for ${interval} ms nobody got one within ${target} ms; ${waiting} more wait`,
+    hint: "Send less at a time, raise DB_POOL_SIZE or DB_MAX_OVERFLOW, or allow longer waits with DB_POOL_QUEUE_TARGET"
+  })

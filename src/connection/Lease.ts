@@ -5,12 +5,15 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 import type { DatabaseError } from "../model/DatabaseError.js"
 import type { Slot } from "./Slot.js"
+
+const spanAnnotation = Symbol.for("effect/SpanAnnotation")
 
 /** Where a lease stands. @since 0.1.0 @category models */
 export type LeaseState = "new" | "waiting" | "held" | "closed"
@@ -30,6 +33,10 @@ export class Claim<C> {
   /** When waiting must end, and when holding began, in ms on the pool's clock. */
   deadline = 0
   since = 0
+  /** Whether it has been reported as held for too long. */
+  reported = false
+  /** The number of the holder's fiber. */
+  fiber = -1
   /** What the holder was doing, kept as a reference: its name is looked up only when somebody asks. */
   context: Context.Context<never> = Context.empty()
 
@@ -38,6 +45,15 @@ export class Claim<C> {
     const span = Context.getOption(this.context, Tracer.ParentSpan)
     if (span._tag === "None") return "(no span)"
     return span.value._tag === "Span" ? span.value.name : span.value.spanId
+  }
+
+  /** Where the holder's spans were made, as lines of a stack; empty where there are none. */
+  get callSites(): string {
+    const span = Context.getOption(this.context, Tracer.ParentSpan)
+    if (span._tag === "None" || span.value._tag === "ExternalSpan") return ""
+    // Where a span was made is known to `Cause.pretty` only, which looks for the span beside the error.
+    const error = Object.assign(new Error(""), { stack: "Error", [spanAnnotation]: span.value })
+    return Cause.pretty(Cause.fail(error)).split("\n").slice(1).join("\n")
   }
 }
 

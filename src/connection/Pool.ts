@@ -8,9 +8,11 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
 import type { PoolSnapshot } from "../model/DatabaseError.js"
 import type { Lease } from "./Lease.js"
-import { PoolCore, type Settings } from "./PoolCore.js"
+import { PoolCore } from "./PoolCore.js"
+import type { Settings } from "./Settings.js"
 import type { Care } from "./Slot.js"
 import { Workers } from "./Workers.js"
 
@@ -23,6 +25,11 @@ import { Workers } from "./Workers.js"
 export interface Pool {
   /** Counts at this moment. */
   readonly status: Effect.Effect<PoolSnapshot>
+  /**
+   * The counts now and after each change, the latest first: whoever is slow misses what was in between. Ends with the
+   * pool. Costs nothing while nobody listens.
+   */
+  readonly changes: Stream.Stream<PoolSnapshot>
   /** Closes every connection as soon as nobody holds it; new ones take their place. */
   readonly evictAll: Effect.Effect<void>
   /**

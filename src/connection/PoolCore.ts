@@ -11,43 +11,32 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
-import type { PoolSettings } from "../model/DatabaseConfig.js"
+import type * as Stream from "effect/Stream"
 import { ConnectionError, type DatabaseError, PoolClosed, type PoolSnapshot } from "../model/DatabaseError.js"
-import { Alarm } from "./Alarm.js"
-import { exhausted } from "./Exhausted.js"
+import { exhausted, overloaded, type Vain } from "./Exhausted.js"
+import { Idle } from "./Idle.js"
+import { Leaks } from "./Leaks.js"
 import { Claim, type Lease } from "./Lease.js"
 import { within } from "./Limit.js"
+import { millisOf, type Settings, sheddingOf } from "./Settings.js"
+import type { Shedding } from "./Shedding.js"
 import type { Care, Slot } from "./Slot.js"
 import { Supply } from "./Supply.js"
 import { mustNotSuspend } from "./Suspension.js"
+import { type Answer, answer, Waiting } from "./Waiting.js"
+import { Watchers } from "./Watchers.js"
 import type { Workers } from "./Workers.js"
-
-/**
- * What a pool is made of.
- *
- * @since 0.1.0
- * @category models
- */
-export type Settings = Pick<
-  PoolSettings,
-  "size" | "maxOverflow" | "acquireTimeout" | "maxLifetime" | "idleTimeout" | "prePing"
-> & {
-  /** A cleaning or a ping that takes longer costs the connection its place; so long is the end of one waited for. */
-  readonly careLimit: Duration.Duration
-}
-
-type Answer<C> = Exit.Exit<C, DatabaseError>
 
 /** The machine. @since 0.1.0 @category models */
 export class PoolCore<C> {
-  /** The warmest last. */
-  private readonly idle: Array<Slot<C>> = []
+  private readonly idle: Idle<C>
   /** The oldest holder first. */
   private readonly held = new Set<Claim<C>>()
-  private readonly waiting: Array<Claim<C>> = []
+  private readonly waiting: Waiting<C>
   private readonly supply: Supply<C>
-  private readonly deadlines: Alarm
-  private readonly expiries: Alarm
+  private readonly shedding: Shedding | undefined
+  private readonly leaks: Leaks<C> | undefined
+  private readonly watchers = new Watchers()
   /** Slots being asked or cleaned: neither idle nor in anybody's hands. */
   private cared = 0
   private closing = 0
@@ -55,8 +44,7 @@ export class PoolCore<C> {
   private closed = false
   private readonly allBack = Deferred.unsafeMake<void>(FiberId.none)
   private invalidated = 0
-  private readonly totals = { acquired: 0, closed: 0, timeouts: 0 }
-  private readonly acquireMillis: number
+  private readonly totals = { acquired: 0, closed: 0, timeouts: 0, shed: 0 }
   private readonly idleMillis: number
   private readonly pingMillis: number
 
@@ -66,11 +54,23 @@ export class PoolCore<C> {
     private readonly now: () => number,
     private readonly workers: Workers
   ) {
-    this.acquireMillis = Duration.toMillis(settings.acquireTimeout)
     this.idleMillis = Duration.toMillis(settings.idleTimeout)
     this.pingMillis = Duration.toMillis(settings.prePing)
-    this.deadlines = new Alarm(workers, now, (at) => this.endWaits(at))
-    this.expiries = new Alarm(workers, now, (at) => this.endOld(at))
+    this.shedding = sheddingOf(settings)
+    const leakMillis = millisOf(settings.leakThreshold)
+    this.leaks = Number.isFinite(leakMillis) ? new Leaks(leakMillis, this.held, workers, now) : undefined
+    const acquireMillis = Duration.toMillis(settings.acquireTimeout)
+    this.waiting = new Waiting(workers, now, acquireMillis, this.shedding, (why) => this.inVain(why))
+    this.idle = new Idle(
+      {
+        now,
+        keepAliveMillis: millisOf(settings.keepAlive),
+        endOf: (slot) => this.endOf(slot),
+        expired: (slot) => this.evict(slot, slot.expiresAt <= now()),
+        ask: (slot, done) => this.askIdle(slot, done)
+      },
+      workers
+    )
     this.supply = new Supply(
       {
         size: settings.size,
@@ -108,24 +108,24 @@ export class PoolCore<C> {
       if (claim.state !== "new") return Effect.dieMessage("A lease is acquired once, and before it is closed")
       if (this.closed) return this.isClosed()
       claim.context = fiber.currentContext
+      claim.fiber = fiber.id().id
       const slot = this.waiting.length === 0 ? this.takeReady() : undefined
       if (slot === undefined) return this.queue(claim, fiber)
+      this.shedding?.waited(0, this.now())
       this.hold(claim, slot)
       return Effect.succeed(slot.resource)
     })
   }
 
   private queue(claim: Claim<C>, fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<C, DatabaseError> {
-    claim.state = "waiting"
-    claim.deadline = this.now() + this.acquireMillis
-    this.waiting.push(claim)
+    this.waiting.join(claim)
     this.serve()
     if (claim.answer !== undefined) return claim.answer
     if (mustNotSuspend(fiber) && !this.workers.busyOn(fiber.currentScheduler)) {
-      this.leave(claim)
-      return this.inVain(false)
+      this.waiting.leave(claim)
+      return this.inVain("now")
     }
-    this.deadlines.set(claim.deadline)
+    this.waiting.watch(claim)
     return Effect.async<C, DatabaseError>((resume) => {
       // The answer may have come between the two operations.
       if (claim.answer === undefined) claim.resume = resume
@@ -138,10 +138,10 @@ export class PoolCore<C> {
   }
 
   private giveBack(claim: Claim<C>) {
-    if (claim.state === "waiting") this.leave(claim)
+    if (claim.state === "waiting") this.waiting.leave(claim)
     claim.state = "closed"
     const slot = claim.slot
-    if (slot === undefined) return
+    if (slot === undefined) return this.watchers.tell()
     claim.slot = undefined
     this.held.delete(claim)
     this.supply.returned()
@@ -159,34 +159,20 @@ export class PoolCore<C> {
     claim.since = this.now()
     this.held.add(claim)
     this.totals.acquired++
-  }
-
-  private leave(claim: Claim<C>) {
-    claim.state = "closed"
-    const index = this.waiting.indexOf(claim)
-    if (index >= 0) this.waiting.splice(index, 1)
-  }
-
-  private answer(claim: Claim<C>, answer: Answer<C>) {
-    if (claim.state === "waiting") claim.state = "closed"
-    claim.answer = answer
-    claim.resume?.(answer)
-  }
-
-  private failAll(failure: Answer<C>) {
-    for (const claim of this.waiting.splice(0)) this.answer(claim, failure)
+    this.leaks?.watch(claim)
+    this.watchers.tell()
   }
 
   // --- from hand to hand
 
   /** The warmest idle connection that needs no question first. */
   private takeReady(): Slot<C> | undefined {
-    const slot = this.idle.at(-1)
+    const slot = this.idle.warmest
     return slot !== undefined && this.keepable(slot) && this.fresh(slot) ? this.idle.pop() : undefined
   }
 
   private fresh(slot: Slot<C>): boolean {
-    return this.now() - slot.idleSince < this.pingMillis
+    return this.now() - slot.provedAt < this.pingMillis
   }
 
   private keepable(slot: Slot<C>): boolean {
@@ -207,51 +193,70 @@ export class PoolCore<C> {
       if (slot !== undefined) {
         if (!this.keepable(slot)) this.discard([slot])
         else if (this.fresh(slot)) this.place(slot)
-        else this.tend(slot, this.care.ping(slot.resource), () => this.staler(slot))
+        else this.tend(slot, this.care.ping(slot.resource), { others: () => this.idle.takeStaler(slot) })
       } else if (this.supply.may(this.hope)) this.supply.start(this.generation)
-      else return
+      else break
     }
+    this.watchers.tell()
+  }
+
+  /** With `prewarm`, what is missing up to `size` is opened before anybody asks, as long as that works. */
+  private fill() {
+    if (this.settings.prewarm !== true) return
+    // An attempt may come to its end at once.
+    while (
+      !this.closed &&
+      this.supply.obstacle === undefined &&
+      this.alive + this.closing + this.supply.opening < this.settings.size
+    ) {
+      this.supply.start(this.generation)
+    }
+    this.watchers.tell()
   }
 
   /** A good connection in nobody's hands: to the first who waits, else to the top of the idle stack. */
-  private place(slot: Slot<C>) {
-    const claim = this.waiting.shift()
+  private place(slot: Slot<C>, idleSince = this.now()) {
+    slot.provedAt = this.now()
+    const claim = this.waiting.next()
     if (claim !== undefined) {
       this.hold(claim, slot)
-      this.answer(claim, Exit.succeed(slot.resource))
+      answer(claim, Exit.succeed(slot.resource))
       return
     }
-    slot.idleSince = this.now()
-    this.idle.push(slot)
-    this.expiries.set(this.endOf(slot))
+    slot.idleSince = idleSince
+    this.idle.put(slot)
+    this.watchers.tell()
   }
 
-  /** A ping or a cleaning; the connection stays only if that succeeds in time, else `others` go with it. */
-  private tend(slot: Slot<C>, work: Effect.Effect<unknown, DatabaseError>, others?: () => ReadonlyArray<Slot<C>>) {
+  /** A ping or a cleaning; the connection stays only if that succeeds in time, else the `others` go with it. */
+  private tend(
+    slot: Slot<C>,
+    work: Effect.Effect<unknown, DatabaseError>,
+    also: { readonly idleSince?: number; readonly others?: () => ReadonlyArray<Slot<C>> } = {}
+  ): Fiber.RuntimeFiber<void> {
     this.cared++
     const inTime = within(Effect.as(work, true), this.settings.careLimit, Effect.succeed(false))
-    this.workers.fork(
+    return this.workers.fork(
       Effect.map(Effect.exit(Effect.interruptible(inTime)), (exit) => {
         this.cared--
         const good = Exit.isSuccess(exit) && exit.value
-        if (good && this.keepable(slot)) this.place(slot)
-        else this.discard([slot, ...((good ? undefined : others?.()) ?? [])])
+        if (good && this.keepable(slot)) this.place(slot, also.idleSince)
+        else this.discard([slot, ...((good ? undefined : also.others?.()) ?? [])])
         this.wakeDrain()
       })
     )
   }
 
-  /** When one died in silence, those idle for even longer are not worth the wait for their pings. */
-  private staler(dead: Slot<C>): ReadonlyArray<Slot<C>> {
-    const warmer = this.idle.findIndex(({ idleSince }) => idleSince > dead.idleSince)
-    return this.idle.splice(0, warmer < 0 ? this.idle.length : warmer)
+  /** An idle one that has been silent for long; it stays as old as it was. */
+  private askIdle(slot: Slot<C>, done: () => void) {
+    const { idleSince } = slot
+    this.tend(slot, this.care.ping(slot.resource), { idleSince, others: () => this.idle.takeStaler(slot) }).addObserver(
+      done
+    )
   }
 
   private evict(slot: Slot<C>, invalid = true) {
-    const index = this.idle.indexOf(slot)
-    if (index < 0) return
-    this.idle.splice(index, 1)
-    this.discard([slot], invalid)
+    if (this.idle.remove(slot)) this.discard([slot], invalid)
   }
 
   /**
@@ -271,6 +276,7 @@ export class PoolCore<C> {
             this.closing--
             this.totals.closed++
             this.serve()
+            this.fill()
           }
         )
       )
@@ -296,6 +302,7 @@ export class PoolCore<C> {
       this.discard([slot])
     }
     this.serve()
+    this.fill()
   }
 
   private lost(slot: Slot<C>) {
@@ -307,29 +314,15 @@ export class PoolCore<C> {
   private refused(error: DatabaseError) {
     if (this.supply.opening > 0) return
     if (this.hope) this.supply.rest(() => this.serve())
-    else this.failAll(Exit.fail(error))
+    else this.waiting.failAll(Exit.fail(error))
+    this.watchers.tell()
   }
 
   // --- time
 
-  private endWaits(at: number): number {
-    for (;;) {
-      const claim = this.waiting[0]
-      if (claim === undefined) return Number.POSITIVE_INFINITY
-      if (claim.deadline > at) return claim.deadline
-      this.waiting.shift()
-      this.answer(claim, this.inVain(true))
-    }
-  }
-
   /** When an idle one is to be closed: what is over `size` need not wait for its old age. */
   private endOf(slot: Slot<C>): number {
     return this.alive > this.settings.size ? Math.min(slot.expiresAt, slot.idleSince + this.idleMillis) : slot.expiresAt
-  }
-
-  private endOld(at: number): number {
-    for (const slot of [...this.idle]) if (this.endOf(slot) <= at) this.evict(slot, slot.expiresAt <= at)
-    return this.idle.reduce((soonest, slot) => Math.min(soonest, this.endOf(slot)), Number.POSITIVE_INFINITY)
   }
 
   // --- what is seen from outside
@@ -344,22 +337,29 @@ export class PoolCore<C> {
       opening: this.supply.opening,
       waiting: this.waiting.length,
       invalidated: this.invalidated,
-      totals: { ...this.totals, opened: this.supply.opened, failures: this.supply.failures }
+      totals: {
+        ...this.totals,
+        leaks: this.leaks?.count ?? 0,
+        opened: this.supply.opened,
+        failures: this.supply.failures
+      }
     }
   }
 
   readonly status = Effect.sync(() => this.snapshot())
 
+  readonly changes: Stream.Stream<PoolSnapshot> = this.watchers.follow(this.status)
+
   readonly evictAll: Effect.Effect<void> = Effect.suspend(() => {
     this.generation++
-    return Fiber.awaitAll(this.discard(this.idle.splice(0)))
+    return Fiber.awaitAll(this.discard(this.idle.takeAll()))
   })
 
   drain(limit: Duration.DurationInput): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.closed = true
-      this.failAll(this.isClosed())
-      this.discard(this.idle.splice(0), false)
+      this.waiting.failAll(this.isClosed())
+      this.discard(this.idle.takeAll(), false)
       this.workers.stop()
       this.wakeDrain()
       return within(Deferred.await(this.allBack), limit, Effect.void)
@@ -367,9 +367,12 @@ export class PoolCore<C> {
       Effect.zipRight(
         Effect.suspend(() => {
           this.discard([...this.held].flatMap(({ slot }) => slot ?? []))
+          // Nobody waits a second time for what did not come back within the limit.
+          Deferred.unsafeDone(this.allBack, Exit.void)
           return this.workers.ended
         })
-      )
+      ),
+      Effect.zipRight(Effect.sync(() => this.watchers.end()))
     )
   }
 
@@ -381,10 +384,14 @@ export class PoolCore<C> {
     return Exit.fail(new PoolClosed({ operation: "acquire", reason: "the pool is closed" }))
   }
 
-  private inVain(patient: boolean): Answer<C> {
-    this.totals.timeouts++
-    const { settings, held } = this
+  private inVain(why: Vain): Answer<C> {
+    this.totals[why === "shed" ? "shed" : "timeouts"]++
+    const { settings, held, shedding } = this
     const { obstacle } = this.supply
-    return Exit.fail(exhausted({ settings, snapshot: this.snapshot(), obstacle, held, now: this.now(), patient }))
+    return Exit.fail(
+      why === "shed" && shedding !== undefined
+        ? overloaded(shedding, this.waiting.length)
+        : exhausted({ settings, snapshot: this.snapshot(), obstacle, held, now: this.now(), patient: why !== "now" })
+    )
   }
 }

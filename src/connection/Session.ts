@@ -53,6 +53,8 @@ export interface Parts {
   readonly prepare: boolean
   /** Ask the server for the transaction's id behind each statement until it has one. */
   readonly asksId?: boolean | undefined
+  /** Its statements do not wait for each other, and whoever made it stops them: several in one message. */
+  readonly freely?: boolean | undefined
 }
 
 /** @since 0.1.0 @category models */
@@ -83,6 +85,7 @@ export class Session {
   private readonly turns: Turns
   private readonly limit: Duration.Duration
   private readonly asksId: boolean
+  private readonly freely: boolean
   /** The session as upstream's statements see it. */
   readonly facade: Connection
 
@@ -94,6 +97,7 @@ export class Session {
     this.begin = parts.begin
     this.depth = parts.parent === undefined ? 0 : parts.parent.depth + 1
     this.asksId = parts.asksId ?? false
+    this.freely = parts.freely ?? false
     this.limit = parts.limit
     this.facade = Facade.make(this, parts.prepare)
     this.turns = new Turns(parts.limit)
@@ -164,7 +168,8 @@ export class Session {
 
   /** Runs `effect`, say a savepoint's whole life, while no statement and no other savepoint of this session runs. */
   alone<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DatabaseError, R> {
-    return this.turns.alone(Effect.zipRight(this.alive, effect))
+    const living = Effect.zipRight(this.alive, effect)
+    return this.freely ? living : this.turns.alone(living)
   }
 
   /**
@@ -284,7 +289,9 @@ export class Session {
   }
 
   /** Stops what runs, unless that may be somebody else's. */
-  private readonly stop: Effect.Effect<void> = Effect.suspend(() => (this.over ? Effect.void : this.connection.cancel))
+  private readonly stop: Effect.Effect<void> = Effect.suspend(() =>
+    this.over || this.freely ? Effect.void : this.connection.cancel
+  )
 
   private note(error: DatabaseError): Effect.Effect<void> {
     return Effect.sync(() => {

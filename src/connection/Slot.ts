@@ -29,6 +29,8 @@ export interface Care<C> {
 /** One connection. @since 0.1.0 @category models */
 export class Slot<C> {
   idleSince = 0
+  /** When it was last known to live. */
+  provedAt = 0
   lost = false
   discarded = false
   constructor(

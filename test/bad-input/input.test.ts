@@ -53,7 +53,11 @@ const cases: Readonly<Record<string, Case>> = {
     args: ["demo", "--config", "what.xml"],
     says: /what\.xml: .*expected \.env/
   },
-  "a folder as configuration file": { args: ["demo", "--config", "folder.json"], says: /folder\.json: .*is a folder/ },
+  "a folder as configuration file": {
+    args: ["demo", "--config", "folder.json"],
+    code: 2,
+    says: /--config takes the path of a file, not of a folder/
+  },
   "a malformed JSON file": { args: ["demo", "--config", "bad.json"], says: /bad\.json: .*malformed.*JSON/ },
   "a malformed YAML file": { args: ["demo", "--config", "bad.yaml"], says: /bad\.yaml: .*malformed.*line 3/ },
   "a malformed TOML file": { args: ["demo", "--config", "bad.toml"], says: /bad\.toml: .*malformed.*line 1/ },
@@ -61,11 +65,12 @@ const cases: Readonly<Record<string, Case>> = {
   "no database at all": { args: ["migrate", "up"], says: /DATABASE_URL: .*expected a URL/ },
   "a missing migrations folder": {
     args: ["migrate", "up", "--url", "sqlite:x.db"],
-    says: /no migrations folder migrations\. Create it/
+    says: /no migrations folder migrations\. Create it, or name the right one with --migrations/
   },
   "a file in the place of the migrations folder": {
-    args: ["migrate", "up", "--url", "sqlite:x.db", "--directory", "bad.json"],
-    says: /bad\.json is a file/
+    args: ["migrate", "up", "--url", "sqlite:x.db", "--migrations", "bad.json"],
+    code: 2,
+    says: /--migrations takes the path of a folder, not of a file/
   },
   "a folder in the place of the SQLite file": {
     args: ["demo", "--url", "sqlite:folder.json"],
@@ -93,7 +98,7 @@ const cases: Readonly<Record<string, Case>> = {
     code: 2,
     says: /Did you mean aquifer migrate status\?/
   },
-  "half a command": { args: ["migrate"], code: 2, says: /There are: up, down, status/ },
+  "half a command": { args: ["migrate"], code: 2, says: /migrate what\? There are: up, down, to, status/ },
   "an unknown option": {
     args: ["migrate", "up", "--jsno"],
     code: 2,
@@ -129,7 +134,68 @@ const cases: Readonly<Record<string, Case>> = {
     code: 2,
     says: /Give one of them/
   },
-  "down without --yes": { args: ["migrate", "down", "--url", "sqlite:x.db"], code: 2, says: /--yes/ }
+  "down without --yes": { args: ["migrate", "down", "--url", "sqlite:x.db"], code: 2, says: /--yes/ },
+  "stamp --purge without --yes": {
+    args: ["migrate", "stamp", "head", "--purge", "--url", "sqlite:x.db"],
+    code: 2,
+    says: /forgets everything .*--yes/
+  },
+  "repair without --yes": {
+    args: ["migrate", "repair", "--forget", "0001", "--url", "sqlite:x.db"],
+    code: 2,
+    says: /changes what the ledger .*--yes/
+  },
+  "repair without saying what": {
+    args: ["migrate", "repair", "--url", "sqlite:x.db"],
+    code: 2,
+    says: /repair what\? Say --accept/
+  },
+  "dropping a database without --yes": { args: ["db", "drop", "--url", "sqlite:x.db"], code: 2, says: /--yes/ },
+  "dropping a production database": {
+    args: ["db", "drop", "--yes", "--url", "sqlite:x.db"],
+    env: { DB_ENV: "production" },
+    says: /production database .*is not dropped/
+  },
+  "resetting a production database": {
+    args: ["db", "reset", "--yes", "--url", "sqlite:x.db"],
+    env: { NODE_ENV: "production" },
+    says: /production database .*is not dropped/
+  },
+  "dropping a server's own database": {
+    args: ["db", "drop", "--yes", "--url", `postgres://u:${canary}@127.0.0.1:1/postgres`],
+    says: /server's own database and is not dropped/
+  },
+  "dropping a file that is no database": {
+    args: ["db", "drop", "--yes", "--url", "sqlite:bad.json"],
+    says: /is not a SQLite database/
+  },
+  "a database in memory to be made": {
+    args: ["db", "create", "--url", "sqlite::memory:"],
+    says: /in memory .*Name a file/
+  },
+  "the sessions of a product without a server": {
+    args: ["connections", "--url", "sqlite:x.db"],
+    says: /UnsupportedError .*no server knows/
+  },
+  "a choice that is none": {
+    args: ["migrate", "lint", "--format", "xml"],
+    code: 2,
+    says: /--format takes one of text, json, github, sarif/
+  },
+  "a revision and steps": {
+    args: ["migrate", "up", "0001", "--steps", "1", "--url", "sqlite:x.db"],
+    code: 2,
+    says: /Give one of them/
+  },
+  "a missing argument": {
+    args: ["migrate", "to"],
+    code: 2,
+    says: /needs a revision\. Write aquifer migrate to <revision>/
+  },
+  "a migration without a name": { args: ["migrate", "new"], code: 2, says: /needs a name/ },
+  "a shell nobody knows": { args: ["--completions", "tcsh"], code: 2, says: /takes one of bash, zsh, fish/ },
+  "a command without its first word": { args: ["status"], code: 2, says: /Did you mean aquifer migrate status\?/ },
+  "an unknown short option": { args: ["migrate", "up", "-x"], code: 2, says: /unknown option "-x"/ }
 }
 
 const litter = async (folder: string) => {
@@ -163,6 +229,17 @@ describe("bad input", () => {
       expect(readable(ended, 1)).toMatch(
         process.getuid?.() === 0 ? /@h:5432\/x/ : /may not read it; change its permissions/
       )
+    })
+  )
+
+  it.scopedLive("an env file that is not there is named, and nothing is done", () =>
+    Effect.gen(function* () {
+      const cwd = yield* freshFolder
+      // Some versions of Node read this option themselves, wherever it stands, and end with 9 before the command begins.
+      const ended = yield* aquifer(["db", "create", "--env-file", "nope.env", "--url", "sqlite:x.db"], { cwd })
+      expect([2, 9]).toContain(ended.code)
+      expect(ended.err).toMatch(/^[^\n]*nope\.env[^\n]*\n$/)
+      expect(yield* Effect.promise(() => fs.readdir(cwd))).toEqual([])
     })
   )
 

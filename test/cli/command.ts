@@ -9,9 +9,12 @@ import * as path from "node:path"
 import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { afterAll } from "vitest"
+import { afterAll, vi } from "vitest"
 
 const project = path.resolve(import.meta.dirname, "../..")
+
+// A process that has to load everything takes its time on a machine with other things to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 let building: Promise<string> | undefined
 

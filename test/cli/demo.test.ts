@@ -4,6 +4,8 @@ import * as path from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { commands } from "../../src/cli/commands.js"
+import { codes } from "../../src/cli/Process.js"
 import { freshDatabase } from "../support/server.js"
 import { aquifer } from "./command.js"
 import { freshFolder } from "./folder.js"
@@ -140,11 +142,19 @@ describe("help", () => {
       const cwd = yield* freshFolder
       const asked = yield* aquifer(["--help"], { cwd })
       expect(asked).toMatchObject({ code: 0, err: "" })
-      for (const name of ["demo", "migrate up", "migrate down", "migrate status", "health"]) {
-        expect(asked.out).toContain(`aquifer ${name} `)
+      for (const { name, summary } of commands) {
+        expect(asked.out).toContain(`aquifer ${name}`)
+        expect(asked.out).toContain(summary)
       }
+      expect(asked.out).not.toContain("\u001b")
+      for (const code of Object.keys(codes)) expect(asked.out).toMatch(new RegExp(`\\b${code} \\w+`))
       expect(yield* aquifer([], { cwd })).toMatchObject({ code: 2, out: "" })
-      expect(yield* aquifer(["migrate", "down", "-h"], { cwd })).toMatchObject({ code: 0, err: "" })
+      const down = yield* aquifer(["migrate", "down", "-h"], { cwd })
+      expect(down).toMatchObject({ code: 0, err: "" })
+      expect(yield* aquifer(["help", "migrate", "down"], { cwd })).toEqual(down)
+      const group = yield* aquifer(["migrate", "--help"], { cwd })
+      expect(group.out).toContain("aquifer migrate verify")
+      expect(group.out).not.toContain("aquifer db drop")
       expect((yield* aquifer(["--version"], { cwd })).out).toMatch(/^\d+\.\d+\.\d+\n$/)
     })
   )

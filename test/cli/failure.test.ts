@@ -2,9 +2,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { lines } from "../../src/cli/Failure.js"
+import { lines, said } from "../../src/cli/Failure.js"
 import * as Terminal from "../../src/cli/Terminal.js"
 import * as Errors from "../../src/model/DatabaseError.js"
+import { MigrationError } from "../../src/model/MigrationError.js"
 
 const lost = new Errors.ConnectionError({ operation: "connect", reason: "gone\n  away", phase: "connect", sent: false })
 
@@ -22,6 +23,19 @@ describe("a failure in words", () => {
 
   it("finds the database's answer in whatever is around it", () => {
     expect(lines(Cause.fail(new Error("outer", { cause: lost })))[0]).toMatch(/^aquifer: ConnectionError: gone away\./)
+  })
+
+  it("of migrations names commands where the library names its functions", () => {
+    const changed = new MigrationError({
+      reason: "changed",
+      problem: "its file has been changed since it was applied",
+      remedy: "Put it back, or accept it with Migrator.repair({ accept })",
+      revision: "0001_users"
+    })
+    expect(lines(Cause.fail(changed))).toEqual([
+      "aquifer: migration 0001_users: its file has been changed since it was applied. Put it back, or accept it with aquifer migrate repair --accept 0001_users."
+    ])
+    expect(said(changed)[0]?.remedy).toBe("Put it back, or accept it with aquifer migrate repair --accept 0001_users.")
   })
 
   it("of every kind is one line that ends like a sentence and shows no stack", () => {

@@ -77,7 +77,15 @@ export const at = (
       return {
         screen: () => text(terminal),
         raw,
-        sees: (what) => until(() => what.exec(text(terminal))?.[0]),
+        // Long, but shorter than the test's own limit: this one says what stood there instead.
+        sees: (what) =>
+          until(() => what.exec(text(terminal))?.[0]).pipe(
+            Effect.timeoutFail({
+              duration: "60 seconds",
+              onTimeout: () => new Error(`not on the screen: ${what}\n${text(terminal)}`)
+            }),
+            Effect.orDie
+          ),
         types: (keys) => Effect.sync(() => pty.write(keys)),
         ended: Effect.tap(until(code), () => drawn)
       }

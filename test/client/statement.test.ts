@@ -147,7 +147,7 @@ describe("several statements in one text", () => {
       assert.deepStrictEqual(yield* sql.unsafe("SELECT 1; SELECT 2"), [[], []] as never)
       assert.deepStrictEqual(yield* sql`SELECT 1; SELECT 2`.values, [[], []] as never)
       assert.deepStrictEqual(requests, [])
-      assert.deepStrictEqual(server.texts, ["SELECT 1; SELECT 2", "SELECT 1; SELECT 2"])
+      assert.deepStrictEqual(server.texts.slice(0, 2), ["SELECT 1", "SELECT 2"])
       // With parameters no protocol has them.
       yield* sql`SELECT ${1}; SELECT 2`
       assert.strictEqual(requests.length, 1)

@@ -291,7 +291,7 @@ describe("the counts", () => {
         opening: 0,
         waiting: 0,
         invalidated: 0,
-        totals: { acquired: 4, opened: 3, closed: 0, timeouts: 0, failures: 0 }
+        totals: { acquired: 4, opened: 3, closed: 0, timeouts: 0, shed: 0, leaks: 0, failures: 0 }
       })
     })
   )

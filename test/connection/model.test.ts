@@ -4,10 +4,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as TestContext from "effect/TestContext"
 import * as fc from "fast-check"
+import type { Settings } from "../../src/connection/Settings.js"
 import type { DatabaseError } from "../../src/model/DatabaseError.js"
 import { down, make, Server, type Stub, settle, use } from "./stub.js"
 
@@ -50,6 +53,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const acquireMillis = 250
 
+type Extras = Pick<Settings, "keepAlive" | "queueTarget" | "leakThreshold" | "prewarm">
+
+/** What a pool may do besides, each of it on or off. */
+const extras: fc.Arbitrary<Extras> = fc.record({
+  keepAlive: fc.constantFrom(Duration.infinity, Duration.millis(25)),
+  queueTarget: fc.constantFrom(undefined, Duration.millis(4)),
+  leakThreshold: fc.constantFrom(undefined, Duration.millis(200)),
+  prewarm: fc.boolean()
+})
+
 interface Caller {
   readonly asked: number
   readonly holds: number
@@ -58,7 +71,7 @@ interface Caller {
   ended: number | undefined
 }
 
-const history = (size: number, maxOverflow: number, steps: ReadonlyArray<Step>, drains: boolean) =>
+const history = (size: number, maxOverflow: number, steps: ReadonlyArray<Step>, drains: boolean, extras: Extras) =>
   Effect.gen(function* () {
     const server = new Server()
     const scope = yield* Scope.make()
@@ -69,7 +82,8 @@ const history = (size: number, maxOverflow: number, steps: ReadonlyArray<Step>, 
       maxLifetime: Duration.millis(900),
       idleTimeout: Duration.millis(120),
       prePing: Duration.millis(30),
-      careLimit: Duration.millis(60)
+      careLimit: Duration.millis(60),
+      ...extras
     }
     const pool = yield* Scope.extend(make(server, options), scope)
     const callers: Array<Caller> = []
@@ -176,8 +190,13 @@ it("whatever happens to it, a pool keeps its limits, its order and its promises,
       fc.integer({ min: 0, max: 2 }),
       fc.array(step, { minLength: 5, maxLength: 40 }),
       fc.boolean(),
-      (size, overflow, steps, drains) =>
-        Effect.runPromise(Effect.provide(history(size, overflow, steps, drains), TestContext.TestContext))
+      extras,
+      (size, overflow, steps, drains, more) =>
+        history(size, overflow, steps, drains, more).pipe(
+          Logger.withMinimumLogLevel(LogLevel.None),
+          Effect.provide(TestContext.TestContext),
+          Effect.runPromise
+        )
     ),
     { numRuns: 60 }
   )

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Pool from "../../src/connection/Pool.js"
-import type { Settings } from "../../src/connection/PoolCore.js"
+import type { Settings } from "../../src/connection/Settings.js"
 import type { Care } from "../../src/connection/Slot.js"
 import { ConnectionError, type DatabaseError } from "../../src/model/DatabaseError.js"
 

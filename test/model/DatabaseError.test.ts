@@ -22,7 +22,7 @@ const snapshot: DatabaseError.PoolSnapshot = {
   opening: 0,
   waiting: 1,
   invalidated: 0,
-  totals: { acquired: 1, opened: 1, closed: 0, timeouts: 0, failures: 0 }
+  totals: { acquired: 1, opened: 1, closed: 0, timeouts: 0, shed: 0, leaks: 0, failures: 0 }
 }
 
 const last = new DatabaseError.DeadlockError(details)

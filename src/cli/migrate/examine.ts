@@ -11,7 +11,7 @@ import { usageError } from "../Guard.js"
 import type { Options } from "../Options.js"
 import * as Target from "../Target.js"
 import { Terminal } from "../Terminal.js"
-import { source, watched } from "./source.js"
+import { source } from "./source.js"
 
 /** `B`, or `A:B`: as if the database were at A. */
 const way = (options: Options, range: string | undefined) => {
@@ -57,9 +57,11 @@ export const verify: Command = {
   run: (options) =>
     Effect.gen(function* () {
       const config = yield* Target.resolve(options)
-      const found = yield* onDatabase(
-        config,
-        watched(options, (source) => Migrator.verify(source))
+      const { progress } = yield* Terminal
+      // Each revision is run three times by itself: a bar would only begin again and again.
+      const found = yield* Effect.ensuring(
+        Effect.zipRight(progress("  verifying"), onDatabase(config, Migrator.verify(source(options)))),
+        progress("")
       )
       yield* show(options, found, ({ ok, revisions }, style) => {
         const paint = { same: style.green, differs: style.red, irreversible: style.yellow }

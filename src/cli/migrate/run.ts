@@ -11,7 +11,7 @@ import { usageError } from "../Guard.js"
 import { millis, plural, rows } from "../layout.js"
 import * as Target from "../Target.js"
 import type { Style } from "../Terminal.js"
-import { watched } from "./source.js"
+import { source, watched } from "./source.js"
 
 const count = (n: number, what: string): string => `${plural(n, "migration", "migrations")} ${what}`
 
@@ -83,20 +83,38 @@ export const down: Command = {
     })
 }
 
+/** Whether anything that is applied is not among what comes before the revision. */
+const goesBack = (source: Migrator.Options, revision: string) =>
+  Effect.gen(function* () {
+    if (revision === "base" || revision.startsWith("-")) return true
+    if (revision.startsWith("+")) return false
+    const places = new Map((yield* Migrator.graph(source)).map((place) => [place.id, place] as const))
+    const kept = new Set<string>()
+    const stack = (yield* Migrator.show(revision, source)).map(({ id }) => id)
+    for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+      const place = places.get(id)
+      if (place === undefined || kept.has(id)) continue
+      kept.add(id)
+      stack.push(...place.parents, ...place.dependsOn)
+    }
+    const { revisions } = yield* Migrator.status(source)
+    return revisions.some(({ appliedAt, id }) => appliedAt !== undefined && !kept.has(id))
+  })
+
 /** @since 0.1.0 @category commands */
 export const to: Command = {
   name: "migrate to",
-  summary: "go to a revision from wherever the database is: back, then forth; asks before it goes back",
+  summary: "go to a revision from wherever the database is; asks before it goes back",
   takes: ["allow-out-of-order"],
   argument: { name: "revision" },
   notes: ["A revision is an id or its beginning, base, head, +2 or -1."],
   run: (options, [revision = "head"]) =>
     Effect.gen(function* () {
       const config = yield* Target.resolve(options)
-      if (revision !== "head" && revision !== "heads" && !revision.startsWith("+")) {
+      if (yield* onDatabase(config, goesBack(source(options), revision))) {
         yield* confirmed(
           options,
-          `going to ${revision === "base" ? "base" : "that revision"} on ${describeTarget(config)} may take back migrations and their data`
+          `this takes back migrations on ${describeTarget(config)} and may take their data along`
         )
       }
       const report = yield* onDatabase(

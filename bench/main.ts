@@ -1,0 +1,78 @@
+/**
+ * `npm run bench`: everybody at the same work, on a PostgreSQL started for it and on SQLite. Prints tables, writes
+ * `bench/results.json` and `bench/README.md`. `--quick` takes a tenth of the time and writes nothing; a word after it
+ * (`--only point`) names the workloads to run, and `--sides ours,stock` who is to do them.
+ */
+import { writeFileSync } from "node:fs"
+import { cpus } from "node:os"
+import { inserts, streaming } from "./bulk.js"
+import { type Side, sides } from "./contenders.js"
+import { type Contender, compare, type Effort, type Figure, type Loop } from "./harness.js"
+import { printBulk, printRates, type Results, section } from "./report.js"
+import { server } from "./server.js"
+import { sqlite } from "./sqlite.js"
+
+const quick = process.argv.includes("--quick")
+const word = (option: string) => {
+  const at = process.argv.indexOf(option)
+  return at < 0 ? "" : (process.argv[at + 1] ?? "")
+}
+const only = word("--only")
+const who = word("--sides").split(",")
+const effort: Effort = quick
+  ? { rounds: 5, slice: 200, warm: { operations: 10_000, millis: 1_500 } }
+  : { rounds: 15, slice: 200, warm: { operations: 40_000, millis: 4_000 } }
+
+const wanted = (title: string) => title.toLowerCase().includes(only.toLowerCase())
+
+const contenders = (all: ReadonlyArray<Side>, key: Exclude<keyof Side, "name" | "close">, loops: number) =>
+  all.flatMap((side): Array<Contender> => {
+    if (!who.some((name) => side.name.startsWith(name))) return []
+    const work = side[key]
+    return work === undefined ? [] : [{ name: side.name, loop: work(loops) }]
+  })
+
+/** 32 readers of points, 3 of something slow, 8 writers; what counts are the points. */
+const mixed = (all: ReadonlyArray<Side>) =>
+  all.flatMap(({ name, point, slow, write }): Array<Contender> => {
+    if (slow === undefined || write === undefined || !who.some((one) => name.startsWith(one))) return []
+    const [points, slows, writes] = [point(32), slow(3), write(8)]
+    const loop: Loop = (until, note) =>
+      Promise.all([points(until, note), slows(until, () => {}), writes(until, () => {})])
+    return [{ name, loop }]
+  })
+
+const postgres = await server()
+const all = await sides(postgres.url)
+const workloads: Record<string, () => ReadonlyArray<Contender>> = {
+  "Point select, 1 fiber": () => contenders(all, "point", 1),
+  "Point select, 64 fibers": () => contenders(all, "point", 64),
+  "Mixed load: the point selects of 32 readers beside 3 slow statements and 8 writers": () => mixed(all),
+  "100 rows of 3 columns, 16 fibers": () => contenders(all, "rows3", 16),
+  "100 rows of 20 columns, 16 fibers": () => contenders(all, "rows20", 16),
+  "Read and update in a transaction, 1 fiber": () => contenders(all, "transfer", 1),
+  "Read and update in a transaction, 32 fibers": () => contenders(all, "transfer", 32),
+  "10,000 rows, 1 fiber": () => contenders(all, "many", 1)
+}
+const rates: Record<string, ReadonlyArray<Figure>> = {}
+const keep = (title: string, figures: ReadonlyArray<Figure>) => {
+  rates[title] = figures
+  printRates(title, figures)
+}
+for (const [title, make] of Object.entries(workloads)) if (wanted(title)) keep(title, await compare(make(), effort))
+await Promise.all(all.map((side) => side.close()))
+if (wanted("sqlite")) for (const [title, figures] of Object.entries(await sqlite(effort))) keep(title, figures)
+const bulk = wanted("bulk")
+const results: Results = {
+  machine: `Node ${process.versions.node}, PostgreSQL ${postgres.version} on the same machine, ${cpus().length} cores`,
+  effort: `${effort.rounds} rounds of ${effort.slice} ms each`,
+  rates,
+  inserts: bulk ? await inserts(postgres.url, quick ? 3 : 5) : [],
+  streams: bulk ? await streaming(postgres.url, quick ? 1 : 5) : []
+}
+if (bulk) printBulk(results)
+await postgres.close()
+if (!quick && only === "" && who.includes("")) {
+  writeFileSync("bench/results.json", `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync("bench/README.md", section(results))
+}
