@@ -4,7 +4,7 @@
  * (`--only point`) names the workloads to run, and `--sides ours,stock` who is to do them.
  */
 import { writeFileSync } from "node:fs"
-import { cpus } from "node:os"
+import { cpus, loadavg } from "node:os"
 import { inserts, streaming } from "./bulk.js"
 import { type Side, sides } from "./contenders.js"
 import { type Contender, compare, type Effort, type Figure, type Loop } from "./harness.js"
@@ -42,6 +42,7 @@ const mixed = (all: ReadonlyArray<Side>) =>
     return [{ name, loop }]
   })
 
+const load = (loadavg()[0] ?? 0).toFixed(1)
 const postgres = await server()
 const all = await sides(postgres.url)
 const workloads: Record<string, () => ReadonlyArray<Contender>> = {
@@ -64,7 +65,7 @@ await Promise.all(all.map((side) => side.close()))
 if (wanted("sqlite")) for (const [title, figures] of Object.entries(await sqlite(effort))) keep(title, figures)
 const bulk = wanted("bulk")
 const results: Results = {
-  machine: `Node ${process.versions.node}, PostgreSQL ${postgres.version} on the same machine, ${cpus().length} cores`,
+  machine: `Node ${process.versions.node}, PostgreSQL ${postgres.version} on the same machine, ${cpus().length} cores, load average before ${load}`,
   effort: `${effort.rounds} rounds of ${effort.slice} ms each`,
   rates,
   inserts: bulk ? await inserts(postgres.url, quick ? 3 : 5) : [],
