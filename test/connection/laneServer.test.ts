@@ -198,8 +198,9 @@ describe("the shared lane on PostgreSQL", () => {
       )
       const rest = query(
         url,
-        `SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')::int AS locks,
-          (SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%')::int AS open`
+        `SELECT (SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+            WHERE locktype = 'advisory' AND datname = current_database())::int AS locks,
+          (SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database())::int AS open`
       )
       expect(yield* rest).toEqual([{ locks: 0, open: 0 }])
     })
