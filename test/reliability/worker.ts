@@ -10,7 +10,9 @@ import { Database, Transaction } from "effect-aquifer"
 import { move } from "./transfer.js"
 
 const [url = "", first = "", accounts = ""] = process.argv.slice(2)
-const fibers = 6
+/** SQLite lets one write at a time and keeps no queue: a program that never pauses between its transactions starves the other. */
+const sqlite = url.startsWith("sqlite")
+const fibers = sqlite ? 1 : 6
 
 const say = (line: string) =>
   Effect.sync(() => {
@@ -30,7 +32,7 @@ const transfer = (id: number) => {
       }),
       { isolation: "serializable" }
     )
-  ).pipe(Effect.zipRight(say(`done ${id}`)))
+  ).pipe(Effect.zipRight(say(`done ${id}`)), Effect.zipRight(Effect.sleep(sqlite ? "20 millis" : 0)))
 }
 
 process.stdin.on("end", () => process.exit(3)).resume()
@@ -43,7 +45,12 @@ await Effect.runPromise(
     { concurrency: fibers, discard: true }
   ).pipe(
     Effect.provide(
-      Database.layer({ url, profile: "production", retry: { conflict: { maxRetries: 100, baseDelay: "2 millis" } } })
+      Database.layer({
+        url,
+        profile: "production",
+        ...(sqlite ? { lockTimeout: "1 minute" } : {}),
+        retry: { conflict: { maxRetries: 100, baseDelay: "2 millis" } }
+      })
     )
   )
 )
