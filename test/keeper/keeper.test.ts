@@ -8,7 +8,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
-import { describe, expect, inject, it, onTestFinished, vi } from "vitest"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { query } from "../support/server.js"
 import { type KeeperOptions, startKeeper } from "../support/startKeeper.js"
 import {
@@ -137,7 +137,8 @@ describe.skipIf(blind)(`after a run nothing is left${blind ? ` (${blindness})` :
 
   it("on a given server: the databases of a killed run are dropped by the next one, those of a living run are not", async () => {
     const base = makeBase()
-    const url = inject("adminUrl")
+    // Not this run's own server: what it holds there looks dead to a run that was given that server.
+    const { url } = await start({ base: makeBase() })
     const given = { TEST_DATABASE_URL: url }
     const databases = (run: string) => () =>
       Effect.runPromise(query(url, "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", [run]))
