@@ -90,18 +90,16 @@ export const into = <E, R>(
 const withConnection = <A, E, R>(
   use: (connection: DriverConnection) => Effect.Effect<A, E | DatabaseError, R>
 ): Effect.Effect<A, E | DatabaseError, R | SqlClient.SqlClient> =>
-  Effect.flatMap(SqlClient.SqlClient, (client) =>
-    Effect.flatMap(Connections.of(client), (connections) =>
-      Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
-        const session = Session.current(connections, fiber.currentContext)
-        if (session !== undefined) return session.use(use)
-        const claim = connections.lease("write")
-        return Effect.ensuring(
-          Effect.flatMap(claim.acquire, (connection) => Effect.onInterrupt(use(connection), () => connection.cancel)),
-          claim.close
-        )
-      })
-    )
+  Effect.flatMap(Connections.current, (connections) =>
+    Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
+      const session = Session.current(connections, fiber.currentContext)
+      if (session !== undefined) return session.use(use)
+      const claim = connections.lease("write")
+      return Effect.ensuring(
+        Effect.flatMap(claim.acquire, (connection) => Effect.onInterrupt(use(connection), () => connection.cancel)),
+        claim.close
+      )
+    })
   )
 
 /**

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import type * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -354,3 +354,9 @@ export const of = (client: SqlClient.SqlClient): Effect.Effect<Connections, Unsu
       )
     : Effect.succeed(connections)
 }
+
+/** `of` the client in use. @since 0.1.0 @category accessors */
+export const current: Effect.Effect<Connections, UnsupportedError, SqlClient.SqlClient> = Effect.flatMap(
+  SqlClient.SqlClient,
+  of
+)

@@ -46,8 +46,8 @@ export const limit = Duration.seconds(5)
  * @category accessors
  */
 export const check: Effect.Effect<Report, DatabaseError, SqlClient.SqlClient> = Effect.flatMap(
-  SqlClient.SqlClient,
-  (client) => Effect.flatMap(Connections.of(client), (connections) => checkOn(connections))
+  Connections.current,
+  (connections) => checkOn(connections)
 )
 
 /** `check` on connections already at hand. @since 0.1.0 @category accessors */

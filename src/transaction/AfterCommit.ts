@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
@@ -21,13 +21,11 @@ import type { DatabaseError } from "../model/DatabaseError.js"
 export const afterCommit = <R>(
   effect: Effect.Effect<unknown, never, R>
 ): Effect.Effect<void, DatabaseError, R | SqlClient.SqlClient> =>
-  Effect.flatMap(SqlClient.SqlClient, (client) =>
-    Effect.flatMap(Connections.of(client), (connections) =>
-      Effect.contextWithEffect((context: Context.Context<R>) => {
-        const session = Session.current(connections, context as Context.Context<never>)
-        if (session === undefined || session.begin._tag === "none") return Effect.asVoid(effect)
-        session.afterCommit.push(Effect.asVoid(Effect.mapInputContext(effect, () => Session.outside(context, session))))
-        return Effect.void
-      })
-    )
+  Effect.flatMap(Connections.current, (connections) =>
+    Effect.contextWithEffect((context: Context.Context<R>) => {
+      const session = Session.current(connections, context as Context.Context<never>)
+      if (session === undefined || session.begin._tag === "none") return Effect.asVoid(effect)
+      session.afterCommit.push(Effect.asVoid(Effect.mapInputContext(effect, () => Session.outside(context, session))))
+      return Effect.void
+    })
   )

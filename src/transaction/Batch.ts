@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { Statement } from "@effect/sql/Statement"
 import type * as Context from "effect/Context"
@@ -35,11 +35,9 @@ export const batch = <const S extends Plain>(
   statements: S,
   options?: Options
 ): Effect.Effect<Rows<S>, SqlError | DatabaseError, SqlClient.SqlClient> =>
-  Effect.flatMap(SqlClient.SqlClient, (client) =>
-    Effect.flatMap(Connections.of(client), (connections) =>
-      // One answer for each statement, in their order.
-      Effect.map(runOn(connections, all(connections, statements), options), (rows) => rows as Rows<S>)
-    )
+  Effect.flatMap(Connections.current, (connections) =>
+    // One answer for each statement, in their order.
+    Effect.map(runOn(connections, all(connections, statements), options), (rows) => rows as Rows<S>)
   )
 
 const all = (

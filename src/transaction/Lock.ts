@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { createHash } from "node:crypto"
-import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
 import * as Session from "../connection/Session.js"
@@ -20,28 +20,20 @@ import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
  * @category combinators
  */
 export const lock = (key: string): Effect.Effect<void, DatabaseError, SqlClient.SqlClient> =>
-  Effect.flatMap(SqlClient.SqlClient, (client) =>
-    Effect.flatMap(Connections.of(client), (connections) =>
-      Effect.withFiberRuntime<void, DatabaseError>((fiber) => {
-        const session = Session.current(connections, fiber.currentContext)
-        if (session === undefined || session.begin._tag === "none") {
-          return refused(
-            "outside of a transaction a lock would be given back at once",
-            "Take it inside Transaction.run"
-          )
-        }
-        const text = connections.dialect.transaction.lock?.(number(key))
-        if (text !== undefined) {
-          return Effect.asVoid(session.run({ text, params: [], prepare: false, rows: "arrays" }))
-        }
-        // Where one writes at a time, whoever has begun is alone; the script makes sure that it has begun.
-        if (connections.dialect.sessions !== "many") return Effect.asVoid(session.script("SELECT 1"))
-        return refused(
-          `${connections.dialect.name} has no advisory locks`,
-          "Lock a row with SELECT … FOR UPDATE instead"
-        )
-      })
-    )
+  Effect.flatMap(Connections.current, (connections) =>
+    Effect.withFiberRuntime<void, DatabaseError>((fiber) => {
+      const session = Session.current(connections, fiber.currentContext)
+      if (session === undefined || session.begin._tag === "none") {
+        return refused("outside of a transaction a lock would be given back at once", "Take it inside Transaction.run")
+      }
+      const text = connections.dialect.transaction.lock?.(number(key))
+      if (text !== undefined) {
+        return Effect.asVoid(session.run({ text, params: [], prepare: false, rows: "arrays" }))
+      }
+      // Where one writes at a time, whoever has begun is alone; the script makes sure that it has begun.
+      if (connections.dialect.sessions !== "many") return Effect.asVoid(session.script("SELECT 1"))
+      return refused(`${connections.dialect.name} has no advisory locks`, "Lock a row with SELECT … FOR UPDATE instead")
+    })
   )
 
 const refused = (reason: string, hint: string) => Effect.fail(new UnsupportedError({ operation: "lock", reason, hint }))

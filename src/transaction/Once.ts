@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
 import * as Session from "../connection/Session.js"
@@ -39,10 +39,8 @@ export const once =
   <A extends Json | void, E, R>(
     effect: Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | DatabaseError, R | SqlClient.SqlClient> =>
-    Effect.flatMap(SqlClient.SqlClient, (client) =>
-      Effect.flatMap(Connections.of(client), (connections) =>
-        Effect.zipRight(ensure(connections), runOn(connections, keyed(connections, key, effect)))
-      )
+    Effect.flatMap(Connections.current, (connections) =>
+      Effect.zipRight(ensure(connections), runOn(connections, keyed(connections, key, effect)))
     )
 
 const keyed = <A, E, R>(connections: Connections.Connections, key: string, effect: Effect.Effect<A, E, R>) =>

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -81,9 +81,7 @@ export const run: {
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options) =>
-    Effect.flatMap(SqlClient.SqlClient, (client) =>
-      Effect.flatMap(Connections.of(client), (connections) => runOn(connections, effect, options))
-    )
+    Effect.flatMap(Connections.current, (connections) => runOn(connections, effect, options))
 )
 
 /**

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
 import * as Session from "../connection/Session.js"
@@ -14,15 +14,13 @@ const sandboxes = new WeakSet<Session.Session>()
 
 /** Makes a sandbox of the transaction around it. @since 0.1.0 @category combinators */
 export const enter: Effect.Effect<void, UnsupportedError, SqlClient.SqlClient> = Effect.flatMap(
-  SqlClient.SqlClient,
-  (client) =>
-    Effect.flatMap(Connections.of(client), (connections) =>
-      Effect.withFiberRuntime<void>((fiber) => {
-        const session = Session.current(connections, fiber.currentContext)
-        if (session !== undefined) sandboxes.add(session)
-        return Effect.void
-      })
-    )
+  Connections.current,
+  (connections) =>
+    Effect.withFiberRuntime<void>((fiber) => {
+      const session = Session.current(connections, fiber.currentContext)
+      if (session !== undefined) sandboxes.add(session)
+      return Effect.void
+    })
 )
 
 /** Whether the session is inside a sandbox. @since 0.1.0 @category guards */

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
@@ -35,20 +35,18 @@ export const separate: {
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options = {}) =>
-    Effect.flatMap(SqlClient.SqlClient, (client) =>
-      Effect.flatMap(Connections.of(client), (connections) =>
-        Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
-          const run = runOn(connections, effect, options)
-          const session = Session.current(connections, fiber.currentContext)
-          if (session === undefined || session.over || Sandbox.covers(session)) return run
-          const reason = obstacle(connections, session, options)
-          if (reason !== undefined) {
-            const hint = "Run it before or after the transaction around it, or with afterCommit"
-            return Effect.fail(new UnsupportedError({ operation: "begin", reason, hint }))
-          }
-          return Effect.mapInputContext(run, (context: Context.Context<R>) => Session.outside(context, session))
-        })
-      )
+    Effect.flatMap(Connections.current, (connections) =>
+      Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
+        const run = runOn(connections, effect, options)
+        const session = Session.current(connections, fiber.currentContext)
+        if (session === undefined || session.over || Sandbox.covers(session)) return run
+        const reason = obstacle(connections, session, options)
+        if (reason !== undefined) {
+          const hint = "Run it before or after the transaction around it, or with afterCommit"
+          return Effect.fail(new UnsupportedError({ operation: "begin", reason, hint }))
+        }
+        return Effect.mapInputContext(run, (context: Context.Context<R>) => Session.outside(context, session))
+      })
     )
 )
 
