@@ -29,11 +29,17 @@ const sweep = async (client: pg.Client) => {
   for (const { name } of roles.rows) await client.query(`DROP ROLE IF EXISTS "${name}"`)
 }
 
-const useGiven = async (url: string, runName: string) => {
+/** The session by which other runs on the same server see that this one lives. */
+const hold = async (url: string, runName: string): Promise<pg.Client> => {
   const session = new pg.Client({ connectionString: url, application_name: runName, connectionTimeoutMillis: 10_000 })
   // Losing it loses no test; the others meet the same server and say what is wrong with it.
   session.on("error", () => undefined)
   await session.connect()
+  return session
+}
+
+const useGiven = async (url: string, runName: string) => {
+  const session = await hold(url, runName)
   await sweep(session)
   return async () => {
     await session.query("SET application_name = ''")
@@ -52,5 +58,13 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
   }
   const keeper = await startKeeper()
   project.provide("adminUrl", keeper.url)
-  return keeper.close
+  // Another run may be given this very server, and drops what belongs to no living run.
+  const session = await hold(keeper.url, runName).catch(async (cause) => {
+    await keeper.close()
+    throw cause
+  })
+  return async () => {
+    await session.end()
+    await keeper.close()
+  }
 }
