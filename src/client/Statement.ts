@@ -10,17 +10,16 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import type * as Fiber from "effect/Fiber"
-import * as FiberRef from "effect/FiberRef"
 import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import { type Carrier, sqlError } from "../connection/Facade.js"
+import { isTraced } from "../connection/Tracing.js"
 import type { Reply, Request } from "../Dialect.js"
 import { type DatabaseError, find } from "../model/DatabaseError.js"
 import * as Repeated from "./Repeated.js"
@@ -37,7 +36,7 @@ export interface Way extends Carrier {
 /** What statements of one client have in common. @since 0.1.0 @category models */
 export interface Parts {
   readonly compiler: Statement.Compiler
-  /** The innermost session of the client, else its pool. */
+  /** The innermost session or route of the client, else its pool. */
   readonly way: (context: Context.Context<never>) => Way
   readonly isScript: (text: string) => boolean
   readonly attributes: ReadonlyArray<readonly [string, unknown]>
@@ -186,12 +185,6 @@ class Desk {
 }
 
 const spanOptions = { kind: "client", captureStackTrace: false } as const
-
-const defaultTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
-
-/** Whether somebody could see a span. */
-const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
-  fiber.currentTracer !== defaultTracer && fiber.getFiberRef(FiberRef.currentTracerEnabled)
 
 const blame = (span: Tracer.Span, cause: Cause.Cause<SqlError>) => {
   const failure = Cause.failureOption(cause)

@@ -1,6 +1,6 @@
 /**
  * A claim on one connection of a pool. The lease exists before the wait and owns whatever reaches it, so one
- * uninterruptible `close` gives back everything, at whatever moment an interrupt strikes: a place in the queue, a
+ * step (`end`) gives back everything, at whatever moment an interrupt strikes: a place in the queue, a
  * connection just handed over, or one in use. Ownership never travels as an effect's value.
  *
  * @since 0.1.0
@@ -66,6 +66,8 @@ export class Claim<C> {
 export interface Lease<C> {
   /** Waits for a connection, never longer than the pool's acquire timeout. To be run once, before `close`. */
   readonly acquire: Effect.Effect<C, DatabaseError>
-  /** Gives everything back. Uninterruptible, never fails, may be run twice. */
+  /** Gives everything back; may be called twice. */
+  readonly end: () => void
+  /** `end` as an effect, to be run where nothing interrupts. */
   readonly close: Effect.Effect<void>
 }

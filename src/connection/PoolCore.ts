@@ -100,7 +100,8 @@ export class PoolCore<C> {
 
   lease(): Lease<C> {
     const claim = new Claim<C>()
-    return { acquire: this.acquire(claim), close: this.close(claim) }
+    const end = () => this.giveBack(claim)
+    return { acquire: this.acquire(claim), end, close: Effect.sync(end) }
   }
 
   private acquire(claim: Claim<C>): Effect.Effect<C, DatabaseError> {
@@ -131,10 +132,6 @@ export class PoolCore<C> {
       if (claim.answer === undefined) claim.resume = resume
       else resume(claim.answer)
     })
-  }
-
-  private close(claim: Claim<C>): Effect.Effect<void> {
-    return Effect.uninterruptible(Effect.sync(() => this.giveBack(claim)))
   }
 
   private giveBack(claim: Claim<C>) {

@@ -1,41 +1,26 @@
 /**
- * What `TransactionConnection`, the tag upstream shares between all clients, holds here: one connection in one fiber's
- * hands, the client it belongs to, and the session around it. A look-up walks outwards to its own client's session, so two
- * clients in one program never use each other's transaction. On an ended session every statement fails as
- * `TransactionClosed`; it can never land in somebody else's transaction.
+ * One connection in one fiber's hands: the client it belongs to, and the session around it. On an ended session every
+ * statement fails as `TransactionClosed`; it can never land in somebody else's transaction.
  *
  * @since 0.1.0
  */
-import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import * as Context from "effect/Context"
+import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { DriverConnection, Reply, Request, Row } from "../Dialect.js"
 import { type DatabaseError, isDatabaseError, TransactionAborted, TransactionClosed } from "../model/DatabaseError.js"
+import { type Begin, mayBeRefused } from "./Begin.js"
 import * as Facade from "./Facade.js"
 import { within } from "./Limit.js"
+import type { Entry } from "./SessionTag.js"
 import { Turns } from "./Turn.js"
 
-const SessionId: unique symbol = Symbol.for("effect-aquifer/Session")
-
-/** What stands in the tag: upstream's pair, branded. @since 0.1.0 @category models */
-type Entry = readonly [connection: Connection, depth: number] & { readonly [SessionId]?: Session }
-
-/**
- * How a session's transaction or savepoint begins: not at all, with a text that goes in front of its first statement, or
- * it has begun.
- *
- * @since 0.1.0
- * @category models
- */
-export type Begin =
-  | { readonly _tag: "none" }
-  /** `script`: several statements (settings behind BEGIN), which go ahead by themselves. */
-  | { readonly _tag: "pending"; readonly text: string; readonly script?: boolean | undefined }
-  | { readonly _tag: "begun"; readonly text: string }
+export type { Begin } from "./Begin.js"
+export { attempt, carrier, current, entry, isRouted, outside, provide } from "./SessionTag.js"
 
 /** What a session is made of. @since 0.1.0 @category models */
 export interface Parts {
@@ -53,6 +38,8 @@ export interface Parts {
   readonly prepare: boolean
   /** Ask the server for the transaction's id behind each statement until it has one. */
   readonly asksId?: boolean | undefined
+  /** Which try of its transaction it is, counted from 1. */
+  readonly attempt?: number | undefined
   /** Its statements do not wait for each other, and whoever made it stops them: several in one message. */
   readonly freely?: boolean | undefined
 }
@@ -66,12 +53,16 @@ export class Session {
   begin: Begin
   /** The failure the transaction or savepoint could not survive; before there is one, the last it did. It decides about a retry. */
   firstError: DatabaseError | undefined
+  /** What COMMIT was answered, where it travelled with the body. */
+  commitAnswer: Exit.Exit<ReadonlyArray<Reply>, DatabaseError> | undefined
   /** The id the server gave the transaction, once it wrote. */
   transactionId: string | undefined
   /** What is to run once the transaction has really been committed; an undone savepoint takes its own along. */
   readonly afterCommit: Array<Effect.Effect<void>> = []
   /** How deep inside savepoints: 0 is the transaction itself. */
   readonly depth: number
+  /** Which try of the transaction it is; 0 where it is none. */
+  readonly attempt: number
   private savepoints = 0
   /** Takes no statement any more; then, once nothing of it can be at work: its connection is somebody else's. */
   private ended = false
@@ -79,13 +70,13 @@ export class Session {
   /** Whether the transaction lived on after `firstError`. */
   private survived = false
   /** Sent and not yet answered: BEGIN and savepoints nobody knows to hold. */
-  private unproved: ReadonlyArray<Pending> = []
+  private unproved: ReadonlyArray<Pending> = none
   /** Something was sent that may have written, and no answer has brought the transaction's id since. */
   private unidentified = false
-  private readonly turns: Turns
+  /** None where its statements do not wait for each other. */
+  private readonly turns: Turns | undefined
   private readonly limit: Duration.Duration
   private readonly asksId: boolean
-  private readonly freely: boolean
   /** The session as upstream's statements see it. */
   readonly facade: Connection
 
@@ -96,11 +87,11 @@ export class Session {
     this.outer = parts.outer
     this.begin = parts.begin
     this.depth = parts.parent === undefined ? 0 : parts.parent.depth + 1
+    this.attempt = parts.attempt ?? 0
     this.asksId = parts.asksId ?? false
-    this.freely = parts.freely ?? false
     this.limit = parts.limit
     this.facade = Facade.make(this, parts.prepare)
-    this.turns = new Turns(parts.limit)
+    this.turns = parts.freely === true ? undefined : new Turns(parts.limit)
   }
 
   /** The session that holds the transaction itself. */
@@ -125,30 +116,43 @@ export class Session {
   }
 
   run(request: Request): Effect.Effect<Reply, DatabaseError> {
-    return this.statement(
-      Effect.suspend(() => {
-        const pending = this.pending()
-        const first = pending[0]
-        if (first === undefined) return this.send(request)
-        // A single BEGIN or SAVEPOINT travels in front of the statement; several go ahead as one script.
-        if (pending.length > 1 || first.begin.script === true || (first.session.depth > 0 && mayBeRefused(request))) {
-          return Effect.zipRight(this.open, this.send(request))
-        }
-        return this.beginning(pending, this.send({ ...request, begin: first.begin.text }))
-      })
-    )
+    return this.statement(() => {
+      const pending = this.pending()
+      const first = pending[0]
+      if (first === undefined) return this.send(request)
+      // A single BEGIN or SAVEPOINT travels in front of the statement; several go ahead as one script.
+      if (pending.length > 1 || first.begin.script === true || (first.session.depth > 0 && mayBeRefused(request))) {
+        return Effect.zipRight(this.open, this.send(request))
+      }
+      this.begins(pending)
+      return this.send({ ...request, begin: first.begin.text })
+    })
+  }
+
+  /** Several in one message, BEGIN in front and the transaction's id behind them; nothing behind one that fails is run. */
+  batch(
+    requests: ReadonlyArray<Request>,
+    send: NonNullable<DriverConnection["batch"]>
+  ): Effect.Effect<ReadonlyArray<Reply>, DatabaseError> {
+    return this.statement(() => {
+      const pending = this.pending()
+      const first = pending[0]
+      const sent = (begin?: string) => this.sendAll(requests, send, begin)
+      if (first === undefined) return sent()
+      if (
+        pending.length > 1 ||
+        first.begin.script === true ||
+        (first.session.depth > 0 && requests.some(mayBeRefused))
+      ) {
+        return Effect.flatMap(this.open, () => sent())
+      }
+      this.begins(pending)
+      return sent(first.begin.text)
+    })
   }
 
   script(text: string): Effect.Effect<ReadonlyArray<Reply>, DatabaseError> {
-    return this.statement(
-      Effect.zipRight(
-        this.open,
-        Effect.suspend(() => {
-          this.root.unidentified = true
-          return this.connection.script(text)
-        })
-      )
-    )
+    return this.use((connection) => connection.script(text))
   }
 
   stream(request: Request): Stream.Stream<ReadonlyArray<Row>, DatabaseError> {
@@ -156,20 +160,29 @@ export class Session {
       this.root.unidentified = true
       return this.connection.stream(request)
     }).pipe(
-      Stream.tapError((error) => this.note(error)),
+      Stream.tapError((error) => Effect.sync(() => this.note(error))),
       Stream.ensuring(Effect.suspend(() => (this.connection.pending() > 0 ? this.stop : Effect.void)))
     )
     // Each chunk is asked for anew, perhaps when the session has long ended.
     const guarded = Stream.fromPull(
-      Effect.map(Stream.toPull(rows), (pull) => Effect.zipRight(Effect.mapError(this.alive, Option.some), pull))
+      Effect.map(Stream.toPull(rows), (pull) =>
+        Effect.suspend(() => {
+          const trouble = this.trouble()
+          return trouble === undefined ? pull : Effect.fail(Option.some(trouble))
+        })
+      )
     )
-    return Stream.unwrap(Effect.as(this.statement(this.open), guarded))
+    return Stream.unwrap(
+      Effect.as(
+        this.statement(() => this.open),
+        guarded
+      )
+    )
   }
 
   /** Runs `effect`, say a savepoint's whole life, while no statement and no other savepoint of this session runs. */
   alone<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DatabaseError, R> {
-    const living = Effect.zipRight(this.alive, effect)
-    return this.freely ? living : this.turns.alone(living)
+    return this.inTurn(() => effect)
   }
 
   /**
@@ -178,7 +191,7 @@ export class Session {
    */
   readonly end: Effect.Effect<boolean> = Effect.suspend(() => {
     this.ended = true
-    if (this.turns.free) {
+    if (this.turns === undefined || this.turns.free) {
       this.gone = true
       return Effect.succeed(true)
     }
@@ -197,49 +210,37 @@ export class Session {
   })
 
   /** Learns the transaction's id where the answers have not brought it: streams, scripts and abandoned statements. */
-  readonly identify: Effect.Effect<void, DatabaseError> = Effect.suspend(() =>
-    this.unidentified && this.asks && this.connection.status() === "open"
+  identify(): Effect.Effect<void, DatabaseError> | undefined {
+    return this.unidentified && this.asks && this.connection.status() === "open"
       ? Effect.asVoid(this.send({ text: "SELECT 1", params: [], prepare: false, rows: "arrays" }))
-      : Effect.void
-  )
+      : undefined
+  }
 
   /** Sends what BEGIN and savepoints are still pending, the outermost first, as one script. */
-  readonly open: Effect.Effect<void, DatabaseError> = Effect.suspend(() => {
+  private readonly open: Effect.Effect<void, DatabaseError> = Effect.suspend(() => {
     const pending = this.pending()
     if (pending.length === 0) return Effect.void
-    const text = pending.map(({ begin }) => begin.text).join("; ")
-    return Effect.asVoid(this.beginning(pending, this.connection.script(text)))
+    this.begins(pending)
+    return Effect.map(this.connection.script(pending.map(({ begin }) => begin.text).join("; ")), () => {
+      this.unproved = none
+    })
   })
 
   private pending(): ReadonlyArray<Pending> {
-    const outer = this.parent === undefined ? [] : this.parent.pending()
+    const outer = this.parent === undefined ? none : this.parent.pending()
     return this.begin._tag === "pending" ? [...outer, { session: this, begin: this.begin }] : outer
   }
 
   /** Whatever becomes of the answer, the texts may have reached the server; back to pending only where it says they did not hold. */
-  private beginning<A>(
-    pending: ReadonlyArray<Pending>,
-    effect: Effect.Effect<A, DatabaseError>
-  ): Effect.Effect<A, DatabaseError> {
+  private begins(pending: ReadonlyArray<Pending>): void {
     for (const { session, begin } of pending) session.begin = { _tag: "begun", text: begin.text }
     this.unproved = pending
-    return effect.pipe(
-      Effect.tapError((error) =>
-        Effect.sync(() => {
-          for (const session of this.unbegin()) session.firstError ??= error
-        })
-      ),
-      Effect.map((answer) => {
-        this.unproved = []
-        return answer
-      })
-    )
   }
 
   /** Those that turn out not to have begun may begin again. */
   private unbegin(): ReadonlyArray<Session> {
     const unproved = this.unproved
-    this.unproved = []
+    this.unproved = none
     if (this.connection.status() !== "idle") return []
     for (const { session, begin } of unproved) session.begin = begin
     return unproved.map(({ session }) => session)
@@ -250,12 +251,38 @@ export class Session {
   }
 
   private send(request: Request): Effect.Effect<Reply, DatabaseError> {
-    if (!this.asks) return this.connection.run(request)
-    this.root.unidentified = true
-    return Effect.map(this.connection.run({ ...request, askId: true }), (reply) => {
-      this.root.unidentified = false
-      this.root.transactionId ??= reply.transactionId
+    const asks = this.asks
+    if (asks) this.root.unidentified = true
+    return Effect.map(this.connection.run(asks ? { ...request, askId: true } : request), (reply) => {
+      this.unproved = none
+      if (asks) {
+        this.root.unidentified = false
+        this.root.transactionId ??= reply.transactionId
+      }
       return reply
+    })
+  }
+
+  private sendAll(
+    requests: ReadonlyArray<Request>,
+    send: NonNullable<DriverConnection["batch"]>,
+    begin: string | undefined
+  ): Effect.Effect<ReadonlyArray<Reply>, DatabaseError> {
+    const asks = this.asks
+    if (asks) this.root.unidentified = true
+    const last = requests.length - 1
+    const sent = requests.map((request, index) => ({
+      ...request,
+      begin: index === 0 ? begin : undefined,
+      askId: asks && index === last
+    }))
+    return Effect.map(send(sent), (replies) => {
+      this.unproved = none
+      if (asks) {
+        this.root.unidentified = false
+        this.root.transactionId ??= replies[last]?.transactionId
+      }
+      return replies
     })
   }
 
@@ -263,7 +290,7 @@ export class Session {
   use<A, E, R>(
     use: (connection: DriverConnection) => Effect.Effect<A, E | DatabaseError, R>
   ): Effect.Effect<A, E | DatabaseError, R> {
-    return this.statement(
+    return this.statement(() =>
       Effect.zipRight(
         this.open,
         Effect.suspend(() => {
@@ -274,43 +301,67 @@ export class Session {
     )
   }
 
-  /** In turn, only while the session lives, its first failure noted, stopped on the server when it is interrupted. */
-  private statement<A, E, R>(effect: Effect.Effect<A, E | DatabaseError, R>): Effect.Effect<A, E | DatabaseError, R> {
-    return this.alone(
-      Effect.onInterrupt(
-        Effect.tapError(effect, (error) => (isDatabaseError(error) ? this.note(error) : Effect.void)),
-        () =>
-          Effect.zipRight(
-            this.stop,
-            Effect.sync(() => this.unbegin())
-          )
-      )
+  /** In turn, only while the session lives; then `failed`, where it did not succeed. */
+  private statement<A, E, R>(
+    work: () => Effect.Effect<A, E | DatabaseError, R>
+  ): Effect.Effect<A, E | DatabaseError, R> {
+    let begun = false
+    return this.inTurn(
+      () => {
+        begun = true
+        return work()
+      },
+      (cause) => (begun ? this.failed(cause) : undefined)
     )
+  }
+
+  private inTurn<A, E, R>(
+    work: () => Effect.Effect<A, E | DatabaseError, R>,
+    settle?: (cause: Cause.Cause<E | DatabaseError>) => Effect.Effect<void> | undefined
+  ): Effect.Effect<A, E | DatabaseError, R> {
+    const living = Effect.suspend(() => {
+      const trouble = this.trouble()
+      return trouble === undefined ? work() : Effect.fail(trouble)
+    })
+    if (this.turns !== undefined) return this.turns.alone(living, settle)
+    return settle === undefined
+      ? living
+      : Effect.onExit(living, (exit) => (Exit.isFailure(exit) && settle(exit.cause)) || Effect.void)
+  }
+
+  /** Notes the failure; what an interrupt leaves running is to be stopped. */
+  private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> | undefined {
+    const failure = Cause.failureOption(cause)
+    if (failure._tag === "Some" && isDatabaseError(failure.value)) {
+      for (const session of this.unbegin()) session.firstError ??= failure.value
+      this.note(failure.value)
+    }
+    if (!Cause.isInterruptedOnly(cause)) return undefined
+    return Effect.map(this.stop, () => {
+      this.unbegin()
+    })
   }
 
   /** Stops what runs, unless that may be somebody else's. */
   private readonly stop: Effect.Effect<void> = Effect.suspend(() =>
-    this.over || this.freely ? Effect.void : this.connection.cancel
+    this.over || this.turns === undefined ? Effect.void : this.connection.cancel
   )
 
-  private note(error: DatabaseError): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (this.firstError !== undefined && !this.survived) return
-      const status = this.connection.status()
-      this.firstError = error
-      this.survived = status === "open" || status === "idle"
-    })
+  private note(error: DatabaseError): void {
+    if (this.firstError !== undefined && !this.survived) return
+    const status = this.connection.status()
+    this.firstError = error
+    this.survived = status === "open" || status === "idle"
   }
 
-  private readonly alive = Effect.suspend((): Effect.Effect<void, DatabaseError> => {
+  /** Why nothing of it may run now, if so. */
+  private trouble(): DatabaseError | undefined {
     if (this.closing) {
-      return Effect.fail(
-        new TransactionClosed({
-          operation: "execute",
-          reason: "the transaction this statement belongs to has ended",
-          hint: "A fiber that outlives its transaction must not use its statements: join it, or fork it outside"
-        })
-      )
+      return new TransactionClosed({
+        operation: "execute",
+        reason: "the transaction this statement belongs to has ended",
+        hint: "A fiber that outlives its transaction must not use its statements: join it, or fork it outside"
+      })
     }
     const status = this.connection.status()
     if (this.root.begin._tag === "begun" && status === "idle") {
@@ -320,57 +371,17 @@ export class Session {
     if (this.parent !== undefined && this.begin._tag === "pending" && status === "failed") {
       return this.aborted("savepoint", "an earlier statement of this transaction failed")
     }
-    return Effect.void
-  })
+    return undefined
+  }
 
-  private aborted(operation: string, reason: string): Effect.Effect<never, TransactionAborted> {
-    return Effect.fail(new TransactionAborted({ operation, reason, cause: this.root.firstError }))
+  private aborted(operation: string, reason: string): TransactionAborted {
+    return new TransactionAborted({ operation, reason, cause: this.root.firstError })
   }
 }
+
+const none: ReadonlyArray<never> = []
 
 interface Pending {
   readonly session: Session
   readonly begin: Begin & { readonly _tag: "pending" }
-}
-
-/**
- * Whether a driver may refuse to send it. With a savepoint in front nobody could tell afterwards whether that is there, so
- * the savepoint then goes ahead alone.
- */
-const mayBeRefused = ({ params, text }: Request): boolean =>
-  text.includes("\0") || params.some((param) => typeof param === "object" && param !== null)
-
-/** The innermost session of `owner` that the fiber's context holds. @since 0.1.0 @category accessors */
-export const current = (owner: object, context: Context.Context<never>): Session | undefined => {
-  let entry = context.unsafeMap.get(SqlClient.TransactionConnection.key) as Entry | undefined
-  while (entry !== undefined) {
-    const session: Session | undefined = entry[SessionId]
-    if (session === undefined || session.owner === owner) return session
-    entry = session.outer
-  }
-  return undefined
-}
-
-/** `context` as it was around the whole transaction that `session` belongs to. @since 0.1.0 @category accessors */
-export const outside = <R>(context: Context.Context<R>, session: Session): Context.Context<R> => {
-  let outer = session.root.outer
-  // A reserved connection lends itself to the transaction alone.
-  while (outer?.[SessionId]?.owner === session.owner) outer = outer[SessionId].outer
-  // As below: the tag's part in R is upstream's business.
-  return (
-    outer === undefined
-      ? Context.omit(SqlClient.TransactionConnection)(context)
-      : Context.add(context, SqlClient.TransactionConnection, outer)
-  ) as Context.Context<R>
-}
-
-/** What the tag holds now, ours or not. @since 0.1.0 @category accessors */
-export const entry = (context: Context.Context<never>): Entry | undefined =>
-  context.unsafeMap.get(SqlClient.TransactionConnection.key) as Entry | undefined
-
-/** The context in which `session` is the current one. @since 0.1.0 @category combinators */
-export const provide = <R>(context: Context.Context<R>, session: Session): Context.Context<R> => {
-  const entry: Entry = Object.assign([session.facade, session.depth] as const, { [SessionId]: session })
-  // The tag is upstream's; that it stands in the context besides R is its business alone.
-  return Context.add(context, SqlClient.TransactionConnection, entry) as Context.Context<R>
 }

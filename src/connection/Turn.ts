@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { LockTimeoutError } from "../model/DatabaseError.js"
@@ -26,23 +27,49 @@ export class Turns {
     return this.holder === undefined
   }
 
-  /** Runs `effect` alone; fails with `LockTimeoutError` when its turn does not come within the limit. */
-  alone<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LockTimeoutError, R> {
-    return Effect.suspend(() => {
+  /**
+   * Runs `effect` alone; fails with `LockTimeoutError` when its turn does not come within the limit. What `settle` gives
+   * for the cause of a failure or an interrupt is run before the turn ends, and is not interrupted.
+   */
+  alone<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    settle?: (cause: Cause.Cause<E>) => Effect.Effect<void> | undefined
+  ): Effect.Effect<A, E | LockTimeoutError, R> {
+    // One region for the turn and for what must follow: as `ensuring` around `onInterrupt` it costs twice as much.
+    return Effect.uninterruptibleMask((restore) => {
       const waiter: Waiter = { resume: undefined }
-      return Effect.ensuring(
-        Effect.flatMap(this.wait(waiter), () => effect),
-        Effect.sync(() => this.end(waiter))
-      )
+      const turn = this.take(waiter) ? effect : Effect.flatMap(this.wait(waiter), () => effect)
+      return Effect.matchCauseEffect(restore(turn), {
+        onSuccess: (value) => {
+          this.end(waiter)
+          return Effect.succeed(value)
+        },
+        onFailure: (cause) => {
+          // A wait in vain was no turn: there is nothing to settle.
+          const settling = this.holder === waiter ? settle?.(cause as Cause.Cause<E>) : undefined
+          const failed = (all: Cause.Cause<E | LockTimeoutError>) => {
+            this.end(waiter)
+            return Effect.failCause(all)
+          }
+          if (settling === undefined) return failed(cause)
+          return Effect.matchCauseEffect(settling, {
+            onSuccess: () => failed(cause),
+            onFailure: (defect) => failed(Cause.sequential(cause, defect))
+          })
+        }
+      })
     })
+  }
+
+  private take(waiter: Waiter): boolean {
+    if (this.holder !== undefined) return false
+    this.holder = waiter
+    return true
   }
 
   private wait(waiter: Waiter): Effect.Effect<void, LockTimeoutError> {
     return Effect.withFiberRuntime<void, LockTimeoutError>((fiber) => {
-      if (this.holder === undefined) {
-        this.holder = waiter
-        return Effect.void
-      }
+      if (this.take(waiter)) return Effect.void
       if (mustNotSuspend(fiber)) return Effect.fail(this.late())
       this.queue.push(waiter)
       const turn = Effect.async<void>((resume) => {

@@ -45,9 +45,9 @@ export class Budget {
   }
 
   /** A transaction begins. */
-  readonly earn: Effect.Effect<void> = Effect.sync(() => {
+  earn(): void {
     this.parts = Math.min(this.most, this.parts + 1)
-  })
+  }
 
   /** Whether one more retry may be; it is paid for. */
   readonly spend: Effect.Effect<boolean> = Effect.flatMap(Clock.currentTimeMillis, (now) => {

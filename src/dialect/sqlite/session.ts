@@ -81,8 +81,11 @@ export const make = (db: Sqlite.Database, role: "writer" | "reader"): Session =>
   const lookup = (text: string, keep: boolean): Entry => {
     const known = prepared.get(text)
     if (known !== undefined) {
-      prepared.delete(text)
-      prepared.set(text, known)
+      // Which was used last matters to nobody while there is room.
+      if (prepared.size > capacity / 2) {
+        prepared.delete(text)
+        prepared.set(text, known)
+      }
       return known
     }
     const entry = prepare(text)
