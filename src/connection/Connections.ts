@@ -6,20 +6,27 @@
  * @since 0.1.0
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Dialect, DriverConnection, Kind, Reply, Request, Row } from "../Dialect.js"
+import { describeTarget } from "../model/config/redacted.js"
 import type { DatabaseConfig } from "../model/DatabaseConfig.js"
-import { type DatabaseError, type PoolSnapshot, UnsupportedError } from "../model/DatabaseError.js"
+import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
+import { care, touch } from "./Care.js"
 import * as Deadlines from "./Deadlines.js"
 import * as Interposed from "./Interposed.js"
 import type { Lease } from "./Lease.js"
+import { leased } from "./Leased.js"
 import * as Pool from "./Pool.js"
+import * as Pools from "./Pools.js"
+import * as Primary from "./Primary.js"
+import * as ReplicaRoute from "./ReplicaRoute.js"
+import * as Replicas from "./Replicas.js"
+import type { Held, Route } from "./Route.js"
+import { carrier } from "./SessionTag.js"
 import * as SharedLane from "./SharedLane.js"
 import * as Texts from "./Texts.js"
 
@@ -31,16 +38,24 @@ export interface Connections {
   readonly deadlines: Deadlines.Deadlines
   /** `dialect.kind`, remembered. */
   readonly kind: (text: string) => Kind
-  /** A claim on a connection; `read` goes to a reader where there are readers. */
-  readonly lease: (kind: Kind) => Lease<DriverConnection>
+  /**
+   * A claim on a connection; `read` goes to a reader where there are readers. Where reads go to a replica it is one of those,
+   * held to reading; `begins`: by the read-only transaction its holder begins there.
+   */
+  readonly lease: (kind: Kind, begins?: boolean) => Lease<DriverConnection>
   /** One statement on a connection of the pool, stopped on the server when it is interrupted. */
   readonly run: (request: Request) => Effect.Effect<Reply, DatabaseError>
   readonly script: (text: string) => Effect.Effect<ReadonlyArray<Reply>, DatabaseError>
   readonly stream: (request: Request) => Stream.Stream<ReadonlyArray<Row>, DatabaseError>
-  /** A connection for the length of the scope, out of the pool. */
+  /** A connection for the length of the scope, out of the pool: the primary's, wherever reads go. */
   readonly reserve: Effect.Effect<DriverConnection, DatabaseError, Scope.Scope>
   /** A connection beside the pool, so that migrations and probes never wait for its callers. A database of one session lends its only one. */
   readonly own: Effect.Effect<DriverConnection, DatabaseError, Scope.Scope>
+  /** What a refused write really was, where its server takes none any more; the pool then looks for the primary. */
+  readonly moved: Primary.Primary["moved"]
+  /** A way for reads, by a replica no more than `bound` milliseconds behind; `outer` is what the tag holds. */
+  readonly route: (bound: number, outer: Held | undefined) => Route
+  readonly replicas: Replicas.Replicas | undefined
 }
 
 /** How long the end of the layer waits for connections still in use. */
@@ -80,9 +95,14 @@ export const make = Effect.fnUntraced(function* (
     drainLimit
   })
   const many = dialect.sessions === "many"
+  const primary = Primary.make(
+    config,
+    dialect,
+    Effect.suspend(() => pool.evictAll)
+  )
   const writers = yield* Pool.make(
     many ? settings(config.pool.size, config.pool.maxOverflow) : settings(1, 0),
-    care(config, dialect, "writer")
+    care(config, dialect, primary.connect("writer"))
   )
   // Readers never make the database: the first of them waits until the writer has.
   const afterWriter = Effect.suspend(() => {
@@ -90,7 +110,7 @@ export const make = Effect.fnUntraced(function* (
     return Effect.ensuring(Effect.asVoid(claim.acquire), claim.close)
   })
   const made = Effect.flatMap(writers.status, ({ totals }) => (totals.opened > 0 ? Effect.void : afterWriter))
-  const reader = care(config, dialect, "reader")
+  const reader = care(config, dialect, primary.connect("reader"))
   const reading = readers
     ? yield* Pool.make(settings(config.pool.size, config.pool.maxOverflow), {
         ...reader,
@@ -98,45 +118,64 @@ export const make = Effect.fnUntraced(function* (
       })
     : writers
 
-  const lease: Connections["lease"] = (kind) => {
+  const atHome = (kind: Kind): Lease<DriverConnection> => {
     const pool = kind === "read" ? reading : writers
     return interposed({ lease: pool.lease(), status: pool.status })
   }
 
+  /** Where it leads is seen by whoever acquires it. */
+  const lease: Connections["lease"] = (kind, begins = false) => {
+    let claim: Lease<DriverConnection> | undefined
+    const end = () => claim?.end()
+    return {
+      acquire: Effect.withFiberRuntime((fiber) => {
+        const way = carrier(connections, fiber.currentContext)
+        claim = way !== undefined && "lease" in way ? way.lease(kind, begins) : atHome(kind)
+        return claim.acquire
+      }),
+      end,
+      close: Effect.sync(end)
+    }
+  }
+
   const deadlines = yield* Deadlines.make
-  const lanes =
+  const pipelines =
     many && dialect.can.has("pipelining") && config.pooler === "none" && config.pool.size >= smallestWithLanes
-      ? yield* SharedLane.make(config.pool, care(config, dialect, "reader").open, drainLimit, rules)
+  const lanesOver = (open: typeof reader.open) => SharedLane.make(config.pool, open, drainLimit, rules)
+  const lanes = pipelines ? yield* lanesOver(reader.open) : undefined
+
+  const members = yield* Effect.forEach(config.replicas, (target) =>
+    Effect.gen(function* () {
+      const replica = { ...config, target, replicas: [] }
+      const kept = care(replica, dialect, dialect.connect(replica, "reader"))
+      const own = yield* Pool.make({ ...settings(config.pool.size, config.pool.maxOverflow), prewarm: false }, kept)
+      const lanes = pipelines ? yield* lanesOver(kept.open) : undefined
+      const parts: Replicas.Parts = {
+        name: describeTarget(target),
+        pool: lanes === undefined ? own : { ...Pools.beside(own, lanes), lease: () => own.lease() },
+        lanes,
+        lease: () => interposed({ lease: own.lease(), status: own.status })
+      }
+      return parts
+    })
+  )
+  const replicas =
+    members.length === 0 ? undefined : yield* Replicas.make(members, dialect.replication, () => atHome("read"))
+
+  /** What was refused because its server takes no writes any more did nothing: it is sent once more, where the pool leads now. */
+  const following = (connection: DriverConnection, error: DatabaseError): Effect.Effect<boolean> | undefined =>
+    error._tag === "ReadOnlyError"
+      ? Effect.map(primary.moved(connection, error), (moved) => moved !== undefined)
       : undefined
 
-  /** One finaliser for both: what an interrupt leaves running is stopped, then the connection goes back. */
-  const withLease = <A, E, R>(
-    kind: Kind,
-    use: (connection: DriverConnection) => Effect.Effect<A, E, R>,
-    ended?: (exit: Exit.Exit<A, E | DatabaseError>) => void
-  ): Effect.Effect<A, E | DatabaseError, R> =>
-    Effect.suspend(() => {
-      const claim = lease(kind)
-      let held: DriverConnection | undefined
-      return Effect.onExit(
-        Effect.flatMap(claim.acquire, (connection) => {
-          held = connection
-          return use(connection)
-        }),
-        (exit) => {
-          ended?.(exit)
-          return held !== undefined && Exit.isFailure(exit) && Cause.isInterrupted(exit.cause)
-            ? Effect.zipRight(held.cancel, claim.close)
-            : claim.close
-        }
-      )
-    })
+  const withLease = <A>(kind: Kind, use: (connection: DriverConnection) => Effect.Effect<A, DatabaseError>) =>
+    leased(() => atHome(kind), use, { elsewhere: following })
 
   let warned = false
   /** What a statement leaves on its session must not meet the next holder; who wants to keep it holds the session. */
   const tidy = (connection: DriverConnection, text: string): Effect.Effect<void> =>
     Effect.suspend(() => {
-      touched.add(connection)
+      touch(connection)
       if (warned) return Effect.void
       warned = true
       const verb = /^[\s(]*([a-z]+)/i.exec(text)?.[1]?.toUpperCase() ?? "a statement"
@@ -165,23 +204,35 @@ export const make = Effect.fnUntraced(function* (
       : withLease(known.kind, use)
 
   /** As above, and the text earns the lane by it; a failure may be quick for reasons of its own. */
-  const earning = (request: Request, known: Texts.Text): Effect.Effect<Reply, DatabaseError> => {
+  const earning = (
+    known: Texts.Text,
+    claims: () => Lease<DriverConnection>,
+    use: (connection: DriverConnection) => Effect.Effect<Reply, DatabaseError>,
+    elsewhere?: typeof following
+  ): Effect.Effect<Reply, DatabaseError> => {
     let start = Number.POSITIVE_INFINITY
-    return withLease(
-      "read",
+    let on: DriverConnection | undefined
+    return leased(
+      claims,
       (connection) => {
+        on = connection
         start = rules.now()
-        return connection.run(request)
+        return use(connection)
       },
-      (exit) => {
-        const end = rules.now()
-        if (Exit.isSuccess(exit) || end - start >= rules.quick) known.took(start, end, rules)
+      {
+        elsewhere,
+        ended: (exit) => {
+          const end = rules.now()
+          // What changes its session unseen must not do so where others ride.
+          if (on?.residue?.any() === true) known.writes = true
+          if (Exit.isSuccess(exit) || end - start >= rules.quick) known.took(start, end, rules)
+        }
       }
     )
   }
 
   const reserve = Effect.suspend(() => {
-    const claim = lease("write")
+    const claim = atHome("write")
     return Effect.zipRight(
       Effect.addFinalizer(() => claim.close),
       Effect.map(claim.acquire, (connection) => connection)
@@ -194,139 +245,73 @@ export const make = Effect.fnUntraced(function* (
       ? withLease("write", (connection) => connection.run(request))
       : Effect.fail(error)
 
-  const pool = single
-    ? onlySession(writers)
+  const pool: Pool.Pool = single
+    ? Pools.onlySession(writers)
     : readers
-      ? both(writers, reading)
+      ? Pools.both(writers, reading)
       : lanes === undefined
         ? writers
-        : beside(writers, lanes)
+        : Pools.beside(writers, lanes)
+  const shown = replicas === undefined ? pool : Pools.withReplicas(pool, replicas)
   // They end together: what is out of one must not hold up the end of the other.
-  yield* Effect.addFinalizer(() => pool.drain(drainLimit))
+  yield* Effect.addFinalizer(() => shown.drain(drainLimit))
+
+  const streamOn: ReplicaRoute.Parts["streamOn"] = (claim, request) =>
+    Stream.unwrapScoped(
+      Effect.addFinalizer(() => claim.close).pipe(
+        Effect.zipRight(claim.acquire),
+        Effect.map((connection) =>
+          Stream.ensuring(
+            connection.stream(request),
+            Effect.suspend(() => (connection.pending() > 0 ? connection.cancel : Effect.void))
+          ).pipe(Stream.tapError((error) => primary.moved(connection, error)))
+        )
+      )
+    )
 
   const connections: Connections = {
     config,
     dialect,
-    pool,
+    pool: shown,
     deadlines,
     kind: (text) => textOf(text).kind,
     lease,
     run: (request) => {
       const known = textOf(request.text)
       if (known.kind !== "read") return alone(request.text, known, (connection) => connection.run(request))
-      if (lanes !== undefined) return lanes.run(request, known, earning(request, known))
+      if (lanes !== undefined) {
+        const exclusively = earning(
+          known,
+          () => atHome("read"),
+          (connection) => connection.run(request),
+          following
+        )
+        return lanes.run(request, known, exclusively)
+      }
       const sent = withLease("read", (connection) => connection.run(request))
       return readers ? Effect.catchAll(sent, (error) => elsewhere(error, request)) : sent
     },
     script: (text) => alone(text, textOf(text), (connection) => connection.script(text)),
-    stream: (request) =>
-      Stream.unwrapScoped(
-        Effect.suspend(() => {
-          const claim = lease(textOf(request.text).kind)
-          return Effect.addFinalizer(() => claim.close).pipe(
-            Effect.zipRight(claim.acquire),
-            Effect.map((connection) =>
-              Stream.ensuring(
-                connection.stream(request),
-                Effect.suspend(() => (connection.pending() > 0 ? connection.cancel : Effect.void))
-              )
-            )
-          )
-        })
-      ),
+    stream: (request) => Stream.suspend(() => streamOn(atHome(textOf(request.text).kind), request)),
     reserve,
-    own: single ? reserve : dialect.connect(config, "writer")
+    own: single ? reserve : primary.connect("writer"),
+    moved: primary.moved,
+    route: (bound, outer) => ReplicaRoute.make(routes, bound, outer),
+    replicas
+  }
+  const routes: ReplicaRoute.Parts = {
+    owner: connections,
+    dialect,
+    prepare: config.prepare,
+    textOf,
+    lease: atHome,
+    lanes,
+    earning,
+    streamOn,
+    replicas,
+    guards: config.pooler === "transaction"
   }
   return connections
-})
-
-/** Sessions that a statement left something on. */
-const touched = new WeakSet<DriverConnection>()
-
-const care = (config: DatabaseConfig, dialect: Dialect, role: "writer" | "reader") => {
-  const prepare = (connection: DriverConnection) =>
-    Effect.forEach(config.pool.onConnect, (text) => connection.script(text), { discard: true })
-  /** A reset takes along what `onConnect` had done. */
-  const reset = (connection: DriverConnection) =>
-    config.pool.onConnect.length === 0 ? connection.reset : Effect.zipRight(connection.reset, prepare(connection))
-  const cleaning = (connection: DriverConnection): Effect.Effect<void, DatabaseError> | undefined => {
-    if (connection.pending() > 0) return Effect.zipRight(connection.cancel, reset(connection))
-    if (touched.delete(connection) || config.pool.resetOnReturn === "discard") return reset(connection)
-    return connection.status() === "idle" ? undefined : Effect.asVoid(connection.script(dialect.transaction.rollback))
-  }
-  return {
-    open: Effect.tap(dialect.connect(config, role), prepare),
-    usable: (connection: DriverConnection) => connection.status() !== "broken",
-    ping: (connection: DriverConnection) => connection.ping,
-    clean: (connection: DriverConnection) => {
-      const work = cleaning(connection)
-      return work !== undefined && dialect.sessions === "one" ? sparing(connection, work) : work
-    },
-    lost: (connection: DriverConnection) => connection.lost
-  }
-}
-
-/** A database in memory ends with its only session, which is therefore never closed to be replaced. */
-const onlySession = (pool: Pool.Pool): Pool.Pool => ({
-  status: pool.status,
-  changes: pool.changes,
-  drain: (limit) => pool.drain(limit),
-  evictAll: Effect.void
-})
-
-/** Nor because cleaning it failed, once nothing is open on it any more. */
-const sparing = (connection: DriverConnection, cleaning: Effect.Effect<void, DatabaseError>) =>
-  Effect.catchAll(cleaning, (error) =>
-    Effect.flatMap(Effect.exit(connection.reset), () =>
-      connection.status() === "idle"
-        ? Effect.logWarning("the only session of this database could not be cleaned as it should be; it is kept", error)
-        : Effect.fail(error)
-    )
-  )
-
-/** The pool with the lanes beside it. */
-const beside = (pool: Pool.Pool, lanes: SharedLane.SharedLane): Pool.Pool => ({
-  status: Effect.map(pool.status, (status) => ({ ...status, lanes: lanes.status() })),
-  changes: Stream.map(pool.changes, (status) => ({ ...status, lanes: lanes.status() })),
-  evictAll: Effect.zipRight(lanes.evictAll, pool.evictAll),
-  drain: (limit) => Effect.all([pool.drain(limit), lanes.drain(limit)], { discard: true, concurrency: 2 })
-})
-
-/** The writer's pool and the readers' as one. */
-const both = (writers: Pool.Pool, readers: Pool.Pool): Pool.Pool => ({
-  status: Effect.zipWith(writers.status, readers.status, add),
-  // Each tells its own counts at first; of both together that is one.
-  changes: Stream.mapEffect(Stream.merge(writers.changes, Stream.drop(readers.changes, 1)), () =>
-    Effect.zipWith(writers.status, readers.status, add)
-  ),
-  evictAll: Effect.zipRight(writers.evictAll, readers.evictAll),
-  // One after the other within one limit, the writer last: whoever closes last empties the log, and a reader cannot.
-  drain: (limit) =>
-    Effect.gen(function* () {
-      const start = yield* Clock.currentTimeMillis
-      yield* readers.drain(limit)
-      const left = Duration.toMillis(limit) - ((yield* Clock.currentTimeMillis) - start)
-      yield* writers.drain(Math.max(0, left))
-    })
-})
-
-const add = (a: PoolSnapshot, b: PoolSnapshot): PoolSnapshot => ({
-  size: a.size + b.size,
-  checkedOut: a.checkedOut + b.checkedOut,
-  checkedIn: a.checkedIn + b.checkedIn,
-  overflow: a.overflow + b.overflow,
-  opening: a.opening + b.opening,
-  waiting: a.waiting + b.waiting,
-  invalidated: a.invalidated + b.invalidated,
-  totals: {
-    acquired: a.totals.acquired + b.totals.acquired,
-    opened: a.totals.opened + b.totals.opened,
-    closed: a.totals.closed + b.totals.closed,
-    timeouts: a.totals.timeouts + b.totals.timeouts,
-    shed: a.totals.shed + b.totals.shed,
-    leaks: a.totals.leaks + b.totals.leaks,
-    failures: a.totals.failures + b.totals.failures
-  }
 })
 
 const ConnectionsId: unique symbol = Symbol.for("effect-aquifer/Connections")

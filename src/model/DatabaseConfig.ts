@@ -35,12 +35,27 @@ export interface Host {
   readonly port: number
 }
 
-/** Which of several hosts will do (libpq's `target_session_attrs`). @since 0.1.0 @category models */
-export type TargetSession = "any" | "read-write" | "read-only" | "primary" | "standby" | "prefer-standby"
+/**
+ * Which of several hosts will do (libpq's `target_session_attrs`). `prefer-primary` cannot be asked for: it is what `any` means
+ * from the moment a write was refused by a standby.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TargetSession =
+  | "any"
+  | "read-write"
+  | "read-only"
+  | "primary"
+  | "standby"
+  | "prefer-standby"
+  | "prefer-primary"
 
 /** Where the database is. A SQLite or PGlite database is a `database` path (or `:memory:`) without hosts. @since 0.1.0 @category models */
 export interface Target {
   readonly driver: Driver
+  /** Who is to speak behind the driver, where that is not its own product: the URL's scheme said so, or the server did. */
+  readonly product?: "cockroachdb" | undefined
   readonly hosts: ReadonlyArray<Host>
   readonly database: string
   readonly user?: string | undefined
@@ -78,6 +93,8 @@ export type SqliteFunction = (...args: ReadonlyArray<any>) => unknown
 export interface DatabaseConfig {
   readonly target: Target
   readonly replicas: ReadonlyArray<Target>
+  /** The most a replica's data may be behind; none: however old. */
+  readonly maxStaleness?: Duration.Duration | undefined
   readonly profile: Profile
   readonly pool: PoolSettings
   readonly retry: Policies

@@ -2,11 +2,6 @@
  * A primary with a synchronous standby is killed under load and the standby promoted: what was acknowledged is there, what was
  * reported failed is not, nothing is there twice. What nobody can know any more is called unknown.
  */
-import { execFileSync, spawn } from "node:child_process"
-import { once } from "node:events"
-import { appendFileSync, chownSync, readlinkSync, statSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
-import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -14,70 +9,18 @@ import * as Either from "effect/Either"
 import { Database, DatabaseError, Transaction } from "effect-aquifer"
 import { query } from "../support/server.js"
 import { skip } from "../support/skip.js"
-import { type Keeper, startKeeper } from "../support/startKeeper.js"
+import { needsStandby, noStandby, pair } from "../support/standby.js"
 import { eventually } from "./world.js"
-
-const freePort = Effect.async<number>((resume) => {
-  const probe = createServer()
-  probe.listen(0, "127.0.0.1", () => {
-    const address = probe.address()
-    probe.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
-
-/** Inside the keeper's folder: whatever happens to this process, the keeper ends what runs there and deletes it. */
-const standbyOf = (keeper: Keeper) =>
-  Effect.gen(function* () {
-    const port = yield* freePort
-    const own = join(keeper.home, "data")
-    const data = join(keeper.home, "standby")
-    const { gid, uid } = statSync(own)
-    const binary = readlinkSync(`/proc/${keeper.server}/exe`)
-    const { hostname, password, port: primary, username } = new URL(keeper.url)
-    yield* Effect.promise(() => keeper.tell("stop"))
-    execFileSync("cp", ["-a", own, data])
-    writeFileSync(join(data, "standby.signal"), "")
-    chownSync(join(data, "standby.signal"), uid, gid)
-    appendFileSync(
-      join(data, "postgresql.auto.conf"),
-      `primary_conninfo = 'host=${hostname} port=${primary} user=${username} password=${password}'\n`
-    )
-    yield* Effect.promise(() => keeper.tell("start"))
-    const who = process.getuid?.() === 0 ? { uid, gid } : {}
-    yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const server = spawn(binary, ["-D", data, "-p", `${port}`], { ...who, cwd: data, stdio: "ignore" })
-        return { server, ended: once(server, "exit") }
-      }),
-      ({ ended, server }) =>
-        Effect.promise(async () => {
-          server.kill("SIGQUIT")
-          await ended
-        })
-    )
-    const url = new URL(keeper.url)
-    url.port = String(port)
-    return url.href
-  })
 
 it.scopedLive(
   "acknowledged transactions survive the primary under synchronous replication",
   (test) => {
-    skip(test, process.platform !== "linux", "the server's binary is found by way of /proc")
+    skip(test, noStandby, needsStandby)
     return Effect.gen(function* () {
-      const keeper = yield* Effect.acquireRelease(
-        Effect.promise(() => startKeeper({ settings: { synchronous_commit: "on", wal_level: "replica" } })),
-        (keeper) => Effect.promise(() => keeper.close())
-      )
-      const primary = keeper.url
+      const servers = yield* pair()
+      const primary = servers.primary.url
+      const standby = servers.standby.url
       yield* query(primary, "CREATE TABLE written (id integer NOT NULL)")
-      const standby = yield* standbyOf(keeper)
-      yield* eventually(
-        "the standby follows",
-        query(primary, "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"),
-        (rows) => rows.length === 1,
-        "60 seconds"
-      )
       yield* query(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'")
       yield* query(primary, "SELECT pg_reload_conf()")
       yield* eventually(
@@ -85,8 +28,7 @@ it.scopedLive(
         query(primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"),
         (rows) => rows.length === 1
       )
-      const { host, password, username } = new URL(primary)
-      const both = `postgresql://${username}:${password}@${host},${new URL(standby).host}/postgres?target_session_attrs=read-write`
+      const both = `${servers.both(servers.primary, servers.standby)}?target_session_attrs=read-write`
       const ids = Array.from({ length: 600 }, (_, index) => index)
       const told = new Map<number, string>()
       const work = Effect.gen(function* () {
@@ -116,7 +58,7 @@ it.scopedLive(
           Effect.sync(() => told.size),
           (n) => n >= 150
         )
-        yield* Effect.promise(() => keeper.tell("crash"))
+        yield* servers.primary.crash
         expect(yield* query(standby, "SELECT pg_promote(true, 30)")).toEqual([{ pg_promote: true }])
       })
       yield* Effect.all([work, failover], { concurrency: 2 })

@@ -26,9 +26,24 @@ export interface Slot {
 /** One attempt. @since 0.1.0 @category models */
 export type Dial = (host: Host, encryption: Encryption) => Effect.Effect<Opened, DatabaseError.DatabaseError>
 
+/** What is asked of one server in one round. */
+type Wanted = Exclude<TargetSession, "prefer-primary">
+
+/** Each round goes through all hosts. A preference is a second round that takes any. */
+const roundsOf: Readonly<Record<TargetSession, ReadonlyArray<Wanted>>> = {
+  any: ["any"],
+  "read-write": ["read-write"],
+  "read-only": ["read-only"],
+  primary: ["primary"],
+  standby: ["standby"],
+  "prefer-standby": ["prefer-standby", "any"],
+  // One that writes; one that would if this role's default were another; failing both, reading is better than nothing.
+  "prefer-primary": ["read-write", "primary", "any"]
+}
+
 /** Why a server will not do, or nothing. */
 const unfit = (
-  wanted: TargetSession,
+  wanted: Wanted,
   role: "writer" | "reader",
   opened: DriverConnection
 ): Effect.Effect<string | undefined, DatabaseError.DatabaseError> =>
@@ -45,7 +60,7 @@ const unfit = (
           const [standby, readOnly] = rows[0] as readonly [boolean, boolean]
           // A reader's own session is always read-only: there the server decides.
           const closed = role === "reader" ? standby : readOnly
-          const reasons = {
+          const reasons: Readonly<Record<Exclude<Wanted, "any">, string | undefined>> = {
             standby: standby ? undefined : "the server is not a standby",
             primary: standby ? "the server is a standby" : undefined,
             "prefer-standby": standby ? undefined : "the server is not a standby",
@@ -86,7 +101,7 @@ const reach = Effect.fnUntraced(function* (
   config: DatabaseConfig,
   role: "writer" | "reader",
   host: Host,
-  wanted: TargetSession,
+  wanted: Wanted,
   slot: Slot,
   dial: Dial
 ): Effect.fn.Return<DriverConnection, DatabaseError.DatabaseError> {
@@ -107,7 +122,7 @@ const reach = Effect.fnUntraced(function* (
   })
 })
 
-/** Hosts in order; `prefer-standby` goes round a second time and takes any. @since 0.1.0 @category constructors */
+/** Hosts in order, in as many rounds as it takes. @since 0.1.0 @category constructors */
 export const search = Effect.fnUntraced(function* (
   config: DatabaseConfig,
   role: "writer" | "reader",
@@ -115,8 +130,7 @@ export const search = Effect.fnUntraced(function* (
   dial: Dial
 ): Effect.fn.Return<DriverConnection, DatabaseError.DatabaseError> {
   const { hosts, targetSession } = config.target
-  const round = hosts.map((host) => [host, targetSession] as const)
-  const rounds = targetSession === "prefer-standby" ? [...round, ...hosts.map((host) => [host, "any"] as const)] : round
+  const rounds = roundsOf[targetSession].flatMap((wanted) => hosts.map((host) => [host, wanted] as const))
   const failures: Array<DatabaseError.DatabaseError> = []
   for (const [host, wanted] of rounds) {
     const outcome = yield* Effect.either(reach(config, role, host, wanted, slot, dial))

@@ -172,6 +172,7 @@ export const assemble = (
     profile,
     pool,
     retry: { connection: readPolicy(reader, "connection"), conflict: readPolicy(reader, "conflict") },
+    maxStaleness: unlessOff(duration("maxStaleness", Decoder.limitOrOff)),
     connectTimeout: duration("connectTimeout", Decoder.limit, parameter(reader, targets, "connect_timeout", "seconds")),
     statementTimeout: server("statementTimeout", "statement_timeout"),
     lockTimeout: server("lockTimeout", "lock_timeout"),

@@ -59,7 +59,10 @@ export interface SslOptions {
  */
 export interface Options {
   readonly url: UrlInput
+  /** Read replicas; `Database.onReplica` reads there. */
   readonly replicaUrls?: ReadonlyArray<UrlInput> | undefined
+  /** The most a replica's data may be behind the primary's. */
+  readonly maxStaleness?: LimitInput | undefined
   readonly profile?: Profile | undefined
   readonly pool?: PoolOptions | undefined
   readonly retry?:

@@ -52,6 +52,7 @@ const showDuration = (duration: Duration.Duration | undefined): string =>
 const showTarget = (target: Target): Record<string, unknown> => ({
   url: describeTarget(target),
   driver: target.driver,
+  ...(target.product === undefined ? {} : { product: target.product }),
   hosts: target.hosts.map((host) => ({ ...host })),
   database: target.database,
   user: target.user,
@@ -72,6 +73,7 @@ const showTarget = (target: Target): Record<string, unknown> => ({
 export const redacted = (config: DatabaseConfig): Record<string, unknown> => ({
   target: showTarget(config.target),
   replicas: config.replicas.map(showTarget),
+  maxStaleness: showDuration(config.maxStaleness),
   profile: config.profile,
   pool: {
     size: config.pool.size,

@@ -81,8 +81,14 @@ export const settings = table({
   replicaUrls: {
     variable: "DATABASE_REPLICA_URLS",
     default: undefined,
-    meaning: "URLs of read replicas with spaces between them; PostgreSQL family only",
+    meaning: "URLs of read replicas with spaces between them, read by `Database.onReplica`; PostgreSQL family only",
     reason: "none unless named"
+  },
+  maxStaleness: {
+    variable: "DATABASE_REPLICA_MAX_STALENESS",
+    default: Duration.seconds(30),
+    meaning: "a replica whose data may be older is not read from, the next one or the primary is; 0: however old",
+    reason: "a replica that was cut off hours ago still answers"
   },
   profile: {
     variable: "DB_ENV",

@@ -67,6 +67,7 @@ const fromParts = (reader: Reader): Draft | undefined => {
   }
   return {
     driver: "postgres",
+    ...(kind === "cockroachdb" ? { product: kind } : {}),
     hosts: pairs,
     database: database ?? "",
     tls: { mode: reader.read("parts.ssl", sslMode) },
@@ -175,7 +176,11 @@ export const readTargets = (reader: Reader): Targets | undefined => {
     if (parsed === undefined) continue
     if (parsed.driver !== "postgres")
       problems.push(invalid(name, "expected a postgres:// or cockroachdb:// URL: only those have replicas"))
-    else replicaTargets.push(withTls(reader, parsed, over, name))
+    else {
+      // As for the primary: what the URL leaves out is said beside it.
+      const draft = { ...parsed, user: parsed.user ?? user, password: parsed.password ?? password }
+      replicaTargets.push(withTls(reader, draft, over, name))
+    }
   }
   if (primary === undefined) return undefined
   if (replicaTargets.length > 0 && primary.driver !== "postgres") {

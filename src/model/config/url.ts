@@ -19,6 +19,7 @@ import { serverUrl } from "./urlServer.js"
 /** A target whose TLS is still undecided, because variables beside the URL may say more. @since 0.1.0 @category models */
 export interface Draft {
   readonly driver: Driver
+  readonly product?: Target["product"]
   readonly hosts: ReadonlyArray<Host>
   readonly database: string
   readonly user?: string | undefined
@@ -36,6 +37,10 @@ const serverPorts: Readonly<Record<string, number>> = {
   postgresql: 5432,
   cockroachdb: 26257,
   cockroach: 26257
+}
+const serverProducts: Readonly<Record<string, Target["product"]>> = {
+  cockroachdb: "cockroachdb",
+  cockroach: "cockroachdb"
 }
 const fileDrivers: Readonly<Record<string, Driver>> = {
   sqlite: "sqlite",
@@ -71,7 +76,7 @@ export const parse = (input: string): Parsed => {
   const port = Object.hasOwn(serverPorts, scheme) ? serverPorts[scheme] : undefined
   if (port !== undefined) {
     return slashes
-      ? serverUrl(rest, port)
+      ? Either.map(serverUrl(rest, port), (draft) => ({ ...draft, product: serverProducts[scheme] }))
       : Either.left([`expected // behind "${scheme}:", as in ${scheme}://host/database`])
   }
   const driver = Object.hasOwn(fileDrivers, scheme) ? fileDrivers[scheme] : undefined
@@ -83,6 +88,7 @@ export const parse = (input: string): Parsed => {
 /** A draft with its TLS decided. @since 0.1.0 @category conversions */
 export const toTarget = (draft: Draft, tls: Target["tls"]): Target => ({
   driver: draft.driver,
+  ...(draft.product === undefined ? {} : { product: draft.product }),
   hosts: draft.hosts,
   database: draft.database,
   ...(draft.user === undefined ? {} : { user: draft.user }),

@@ -15,7 +15,7 @@ import { badPercent, decodePercent, parseQuery, remaining } from "./urlQuery.js"
 const encodeThem = "encode @ as %40, : as %3A, / as %2F and ? as %3F in users and passwords"
 
 /** libpq's words. @since 0.1.0 @category decoders */
-export const targetSession = oneOf<TargetSession>({
+export const targetSession = oneOf<Exclude<TargetSession, "prefer-primary">>({
   any: [],
   "read-write": [],
   "read-only": [],

@@ -125,9 +125,23 @@ describe("every variable of the table is read", () => {
       "postgres://r1/d postgres://r2/d",
       (c) => c.replicas.map((r) => r.hosts[0]?.host),
       ["r1", "r2"]
-    ]
+    ],
+    ["DATABASE_REPLICA_MAX_STALENESS", "90s", (c) => c.maxStaleness, Duration.seconds(90)],
+    ["DATABASE_REPLICA_MAX_STALENESS", "0", (c) => c.maxStaleness, undefined]
   ])("%s=%s", (name, value, look, expected) => {
     expect(look(with_({ [name]: value }))).toEqual(expected)
+  })
+
+  it("user and password fill in what a replica's URL leaves out, too", () => {
+    const { replicas } = with_({
+      DATABASE_USER: "app",
+      DATABASE_PASSWORD: "secret",
+      DATABASE_REPLICA_URLS: "postgres://r1/d postgres://reader:own@r2/d"
+    })
+    expect(replicas.map(({ password, user }) => [user, password && Redacted.value(password)])).toEqual([
+      ["app", "secret"],
+      ["reader", "own"]
+    ])
   })
 
   it("certificates are files that must be there", () =>
