@@ -22,15 +22,16 @@ class Messages {
     return rest.length < 5 ? undefined : [1 + rest.readInt32BE(1), String.fromCharCode(rest.readUInt8(0))]
   }
 
-  push(chunk: Buffer): ReadonlyArray<Message> {
+  /** Each message is read when it is asked for, so that what is known then is what stood before it. */
+  *push(chunk: Buffer): Generator<Message, void> {
     this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk])
-    const messages: Array<Message> = []
     for (;;) {
       const head = this.head(this.rest)
-      if (head === undefined || this.rest.length < head[0]) return messages
-      messages.push({ type: head[1], bytes: this.rest.subarray(0, head[0]) })
+      if (head === undefined || this.rest.length < head[0]) return
+      const message = { type: head[1], bytes: this.rest.subarray(0, head[0]) }
       this.rest = this.rest.subarray(head[0])
-      this.read(messages.at(-1) as Message)
+      this.read(message)
+      yield message
     }
   }
 
