@@ -111,8 +111,14 @@ export const leasedRow =
       const taken = Effect.catchTag(ask(own, take, [who]), "SqlSyntaxError", () =>
         Effect.zipRight(create, ask(own, take, [who]))
       )
+      // A conflict (CockroachDB answers one where PostgreSQL waits) means that somebody else was faster.
+      const won = Effect.catchIf(
+        taken,
+        (error) => error.recovery === "restart",
+        () => Effect.fail(held(undefined))
+      )
       const token = yield* Effect.acquireRelease(
-        Effect.flatMap(taken, ([row]) =>
+        Effect.flatMap(won, ([row]) =>
           row === undefined
             ? Effect.flatMap(ask(own, holder), ([other]) =>
                 Effect.fail(
