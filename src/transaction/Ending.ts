@@ -8,10 +8,11 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type { Connections } from "../connection/Connections.js"
 import { within } from "../connection/Limit.js"
 import type { Session } from "../connection/Session.js"
-import type { DriverConnection } from "../Dialect.js"
+import type { DriverConnection, Reply } from "../Dialect.js"
 import { ConnectionError, type DatabaseError, TransactionAborted, TransactionClosed } from "../model/DatabaseError.js"
 import * as Outcome from "./Outcome.js"
 
@@ -27,14 +28,16 @@ const commitLimit = Duration.seconds(60)
  * | body | COMMIT or ROLLBACK answered | result |
  * |---|---|---|
  * | any | no statement ran | the body's; nothing is sent |
+ * | any | COMMIT travelled with it | as below, what COMMIT was answered then |
  * | success | BEGIN failed (its error was swallowed) | `TransactionAborted`, its cause that error; nothing is sent |
  * | success | the transaction is over already, or something of it still at work | `TransactionAborted`; what is left is rolled back |
- * | success | COMMIT | success |
+ * | success | COMMIT, or before it the release of the savepoint all of it stands behind | success |
  * | success | ROLLBACK (an error was swallowed) | `TransactionAborted`, its cause the first error |
  * | success | a failure with a SQLSTATE | that failure |
  * | success | connection lost before COMMIT was sent | the loss |
  * | success | connection lost, or limit passed, after COMMIT was sent | what the server says became of it |
  * | failure, defect, interruption | ROLLBACK, or connection lost | the body's |
+ * | any | `kept`: it is to begin again at its savepoint | the failure, the transaction still open |
  * | failure, defect, interruption | a failure | the body's, the other behind it; connection destroyed |
  *
  * @since 0.1.0
@@ -44,54 +47,100 @@ export const transaction = <A, E>(
   connections: Connections,
   session: Session,
   exit: Exit.Exit<A, E>,
-  confirm: Outcome.Confirm
+  doubt: Outcome.Doubt,
+  kept: Kept = () => false
 ): Effect.Effect<Exit.Exit<A, E | DatabaseError>> =>
   Effect.flatMap(session.end, (orderly): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
-    const { rollback } = connections.dialect.transaction
+    const { restart, rollback } = connections.dialect.transaction
+    if (session.commitAnswer !== undefined) return answered(connections, session, exit, doubt, session.commitAnswer)
     if (session.begin._tag !== "begun") {
       return Effect.succeed(
         Exit.isSuccess(exit) && session.firstError?.operation === "begin" ? Exit.fail(aborted("begin", session)) : exit
       )
     }
-    if (Exit.isFailure(exit)) return undo(session, rollback, exit.cause)
+    if (Exit.isFailure(exit)) {
+      return orderly && kept(exit) ? Effect.succeed(exit) : undo(session, rollback, exit.cause)
+    }
     const status = session.connection.status()
     if (status === "broken") return Effect.map(lost(session), Exit.fail)
     if (status === "idle") return Effect.succeed(Exit.fail(early(session)))
     if (!orderly) return undo(session, rollback, Cause.fail(unfinished("commit")))
-    return Effect.flatMap(
-      Effect.exit(bounded(connections, session.connection, session.identify, commitLimit)),
-      (identified) =>
-        Exit.isSuccess(identified)
-          ? commit(connections, session, exit, confirm)
-          : undo(session, rollback, identified.cause)
-    )
+    if (restart._tag === "Some") return release(connections, session, exit, doubt, kept)
+    const identify = session.identify()
+    if (identify === undefined) return commit(connections, session, exit, doubt)
+    return Effect.matchCauseEffect(bounded(connections, session.connection, identify, commitLimit), {
+      onSuccess: () => commit(connections, session, exit, doubt),
+      onFailure: (cause) => undo(session, rollback, cause)
+    })
   })
 
 const commit = <A, E>(
   connections: Connections,
   session: Session,
   exit: Exit.Exit<A, E>,
-  confirm: Outcome.Confirm
+  doubt: Outcome.Doubt
 ): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
   const { connection } = session
-  return bounded(connections, connection, connection.script(connections.dialect.transaction.commit), commitLimit).pipe(
-    Effect.exit,
-    Effect.flatMap((answer): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
-      if (Exit.isSuccess(answer)) {
-        if (answer.value.at(-1)?.tag !== "ROLLBACK") return Effect.succeed(exit)
-        return Effect.succeed(Exit.fail(aborted("commit", session)))
+  const sent = bounded(connections, connection, connection.script(connections.dialect.transaction.commit), commitLimit)
+  return Effect.flatMap(Effect.exit(sent), (answer) => answered(connections, session, exit, doubt, answer))
+}
+
+/** Whether a transaction that ended so stays open, because it is to begin again at its savepoint. @since 0.1.0 @category models */
+export type Kept = (exit: Exit.Exit<unknown, unknown>) => boolean
+
+/**
+ * COMMIT behind the release of the savepoint all of it stands behind: that is what commits there, and a conflict it is
+ * answered with leaves the transaction open.
+ */
+const release = <A, E>(
+  connections: Connections,
+  session: Session,
+  exit: Exit.Exit<A, E>,
+  doubt: Outcome.Doubt,
+  kept: Kept
+): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+  const { connection } = session
+  const { commit, release, restart, rollback } = connections.dialect.transaction
+  const back = (cause: Cause.Cause<DatabaseError>) =>
+    kept(Exit.failCause(cause)) ? Effect.succeed(Exit.failCause(cause)) : undo(session, rollback, cause)
+  // A statement of it failed and its error was swallowed: the release could only fail, with less to say.
+  if (connection.status() === "failed") return back(Cause.fail(aborted("commit", session)))
+  const text = [...Option.toArray(Option.map(restart, release)), commit].join("; ")
+  return Effect.flatMap(
+    Effect.exit(bounded(connections, connection, connection.script(text), commitLimit)),
+    (answer): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+      if (Exit.isFailure(answer) && connection.status() === "failed") {
+        const error = Cause.failureOption(answer.cause)
+        if (error._tag === "Some" && !inDoubt(error.value)) {
+          session.firstError = error.value
+          return back(answer.cause)
+        }
       }
-      const error = Cause.failureOption(answer.cause)
-      if (error._tag === "None") return Effect.succeed(Exit.failCause(answer.cause))
-      if (inDoubt(error.value)) {
-        return Effect.map(Outcome.resolve(connections, session, error.value, confirm), (outcome) =>
-          outcome === "committed" ? exit : Exit.fail(outcome)
-        )
-      }
-      session.firstError = error.value
-      return undo(session, connections.dialect.transaction.rollback, answer.cause)
-    })
+      return answered(connections, session, exit, doubt, answer)
+    }
   )
+}
+
+/** What COMMIT was answered, and what follows from it. */
+const answered = <A, E>(
+  connections: Connections,
+  session: Session,
+  exit: Exit.Exit<A, E>,
+  doubt: Outcome.Doubt,
+  answer: Exit.Exit<ReadonlyArray<Reply>, DatabaseError>
+): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+  if (Exit.isSuccess(answer)) {
+    return Effect.succeed(answer.value.at(-1)?.tag === "ROLLBACK" ? Exit.fail(aborted("commit", session)) : exit)
+  }
+  const error = Cause.failureOption(answer.cause)
+  if (error._tag === "None") return Effect.succeed(Exit.failCause(answer.cause))
+  if (inDoubt(error.value)) {
+    return Effect.map(Outcome.resolve(connections, session, error.value, doubt), (outcome) =>
+      outcome === "committed" ? exit : Exit.fail(outcome)
+    )
+  }
+  session.firstError = error.value
+  return undo(session, connections.dialect.transaction.rollback, answer.cause)
 }
 
 /** Whether COMMIT may have reached the server although its answer did not reach us. */
@@ -134,9 +183,34 @@ export const savepoint = <A, E>(
   })
 }
 
+/** Back to the savepoint all of the transaction stands behind, which is there again. @since 0.1.0 @category combinators */
+export const goBack = (
+  { dialect }: Connections,
+  connection: DriverConnection,
+  savepoint: string
+): Effect.Effect<void, DatabaseError> =>
+  within(Effect.asVoid(connection.script(dialect.transaction.rollbackTo(savepoint))), rollbackLimit, Effect.fail(late))
+
+/** Ends what was left open; the failure stays what it was. @since 0.1.0 @category combinators */
+export const giveUp = <A, E>(
+  { dialect }: Connections,
+  connection: DriverConnection,
+  exit: Exit.Exit<A, E>
+): Effect.Effect<Exit.Exit<A, E | DatabaseError>> =>
+  Exit.isSuccess(exit)
+    ? Effect.succeed(exit)
+    : undo({ connection, parent: undefined }, dialect.transaction.rollback, exit.cause)
+
+const late = new ConnectionError({
+  operation: "rollback",
+  reason: `ROLLBACK was not answered within ${Duration.format(rollbackLimit)}`,
+  phase: "statement",
+  sent: true
+})
+
 /** Sends ROLLBACK (or back to a savepoint) where there is something to roll back; the exit stays what it was. */
 const undo = <E>(
-  session: Session,
+  session: Pick<Session, "connection" | "parent">,
   text: string,
   cause: Cause.Cause<E>
 ): Effect.Effect<Exit.Exit<never, E | DatabaseError>> =>
@@ -145,19 +219,20 @@ const undo = <E>(
     if (connection.status() === "broken" || connection.status() === "idle") {
       return Effect.succeed(Exit.failCause(cause))
     }
-    const late = new ConnectionError({
-      operation: "rollback",
-      reason: `ROLLBACK was not answered within ${Duration.format(rollbackLimit)}`,
-      phase: "statement",
-      sent: true
-    })
     return Effect.flatMap(
       Effect.exit(within(connection.script(text), rollbackLimit, Effect.fail(late))),
       (answer): Effect.Effect<Exit.Exit<never, E | DatabaseError>> => {
         if (Exit.isSuccess(answer)) return Effect.succeed(Exit.failCause(cause))
         const failed = Cause.failureOption(answer.cause)
-        // What keeps a savepoint's transaction from going on.
-        if (session.parent !== undefined && failed._tag === "Some") session.root.firstError ??= failed.value
+        if (session.parent !== undefined && failed._tag === "Some") {
+          // CockroachDB goes back to no inner savepoint behind a conflict: the whole of it is to be run again.
+          if (failed.value.recovery === "restart") {
+            session.parent.root.firstError = failed.value
+            return Effect.succeed(Exit.failCause(Cause.sequential(cause, answer.cause)))
+          }
+          // What keeps a savepoint's transaction from going on.
+          session.parent.root.firstError ??= failed.value
+        }
         return Effect.as(connection.destroy, Exit.failCause(Cause.sequential(cause, answer.cause)))
       }
     )

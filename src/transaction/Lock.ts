@@ -14,7 +14,8 @@ import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
  * Waits until no other transaction holds the lock of this name, and holds it to the end of the transaction around it
  * (PostgreSQL: `pg_advisory_xact_lock` with the first 8 bytes of the name's SHA-256; the wait ends with `lockTimeout` or
  * `statementTimeout`). On a product with one writer it takes the write lock, which keeps all other writers out. Fails with
- * `UnsupportedError` outside of a transaction: it would be given back at once.
+ * `UnsupportedError` outside of a transaction: it would be given back at once; and on CockroachDB, whose advisory functions
+ * lock nothing: there a row is locked with SELECT … FOR UPDATE.
  *
  * @since 0.1.0
  * @category combinators

@@ -15,6 +15,9 @@ import { CommitUnknown, ConnectionError, type DatabaseError } from "../model/Dat
 /** Whether the server is asked what became of a lost COMMIT. @since 0.1.0 @category models */
 export type Confirm = "ask-server" | "off"
 
+/** What is done about a lost COMMIT; one that could write nothing is simply run again. @since 0.1.0 @category models */
+export type Doubt = Confirm | "wrote nothing"
+
 /** How long the server is asked, a restart of it included, before the outcome counts as unknown. */
 const deadline = Duration.seconds(30)
 
@@ -37,8 +40,10 @@ export const resolve = (
   connections: Connections,
   session: Session,
   error: DatabaseError,
-  confirm: Confirm
+  doubt: Doubt
 ): Effect.Effect<"committed" | DatabaseError> => {
+  if (doubt === "wrote nothing") return Effect.succeed(notCommitted("it could write nothing", error))
+  if (doubt === "off" && error._tag === "CommitUnknown") return Effect.succeed(error)
   const { fate } = connections.dialect
   const unknown = (reason: string, suppressed?: unknown) =>
     new CommitUnknown({
@@ -48,7 +53,7 @@ export const resolve = (
       suppressed,
       hint: "Look for the transaction's effects before you repeat it"
     })
-  if (fate._tag === "None" || confirm === "off") {
+  if (fate._tag === "None" || doubt === "off") {
     return Effect.succeed(unknown("COMMIT was sent and its answer never came"))
   }
   const id = session.transactionId

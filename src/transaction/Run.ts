@@ -6,38 +6,40 @@
  * @since 0.1.0
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import { dual } from "effect/Function"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import * as Connections from "../connection/Connections.js"
+import { readsOnly } from "../connection/Route.js"
 import * as Session from "../connection/Session.js"
+import { isTraced } from "../connection/Tracing.js"
 import type { Dialect, DriverConnection } from "../Dialect.js"
-import {
-  CommitUnknown,
-  type DatabaseError,
-  find,
-  isTransient,
-  RetriesExhausted,
-  TransactionAborted,
-  UnsupportedError
-} from "../model/DatabaseError.js"
+import { type DatabaseError, RetriesExhausted, UnsupportedError } from "../model/DatabaseError.js"
 import type { TransactionMode } from "../model/TransactionMode.js"
 import * as Budget from "./Budget.js"
+import * as Contention from "./Contention.js"
 import * as Deadline from "./Deadline.js"
 import * as Ending from "./Ending.js"
 import type { Confirm } from "./Outcome.js"
+import * as Restart from "./Restart.js"
 import * as Retry from "./Retry.js"
 import * as Sandbox from "./Sandbox.js"
+import { refusedIn, transientIn } from "./Verdict.js"
 
 /** All optional. @since 0.1.0 @category models */
 export interface Options extends TransactionMode {
-  /** How transient failures are repeated; without it the enclosing `Retry.withPolicy`, then the configuration. */
+  /**
+   * How transient failures are repeated; without it the enclosing `Retry.withPolicy`, then the configuration. Those that lost
+   * a race are repeated in turn, one at a time in each pool; one that has lost three times is run alone, while the pool's new
+   * transactions that may write wait for it (100 ms at most). Between processes there is no such order, only the waits.
+   */
   readonly retry?: Retry.Setting | undefined
   /** How long the body may take, all attempts and the waits between them included. COMMIT is never cut short by it. */
   readonly timeout?: Duration.DurationInput | undefined
@@ -58,10 +60,10 @@ export const retries = Metric.counter("aquifer.transaction.retries", {
   incremental: true
 })
 
-const tries = FiberRef.unsafeMake(0)
-
 /** Which try of the transaction this is, counted from 1; 0 outside of one. @since 0.1.0 @category accessors */
-export const attempt: Effect.Effect<number> = FiberRef.get(tries)
+export const attempt: Effect.Effect<number> = Effect.withFiberRuntime((fiber) =>
+  Effect.succeed(Session.attempt(fiber.currentContext))
+)
 
 /**
  * Runs the effect in a transaction. Every statement of this client inside belongs to it; those of forked fibers too, until
@@ -85,7 +87,8 @@ export const run: {
 )
 
 /**
- * `run` on connections already at hand.
+ * `run` on connections already at hand. `apart`: a transaction of the same pool waits for this one, so that it must not be
+ * made to wait for that one's turn.
  *
  * @since 0.1.0
  * @category combinators
@@ -93,22 +96,38 @@ export const run: {
 export const runOn = <A, E, R>(
   connections: Connections.Connections,
   effect: Effect.Effect<A, E, R>,
-  options: Options = {}
+  options: Options = {},
+  apart = false
 ): Effect.Effect<A, E | DatabaseError, R> => {
-  const traced = Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
+  const begun = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<A, E | DatabaseError, R> => {
     if (options.settings !== undefined && connections.dialect.transaction.setting === undefined) {
       return Effect.fail(unsupported("begin", `sessions of ${connections.dialect.name} have no parameters to set`))
     }
     const session = Session.current(connections, fiber.currentContext)
-    if (session === undefined) return outermost(connections, effect, options, undefined)
+    const inside = apart || Session.attempt(fiber.currentContext) > 0
+    if (session === undefined) {
+      // Where reads go to a replica there is nothing but reading.
+      if (!Session.isRouted(connections, fiber.currentContext)) {
+        return outermost(connections, effect, options, undefined, inside)
+      }
+      return options.access === "read write"
+        ? Effect.fail(readsOnly())
+        : outermost(connections, effect, { ...options, access: "read only" }, undefined, inside)
+    }
     // A session without a transaction (a reserved connection) begins one on its own connection.
-    if (session.begin._tag === "none") return session.alone(outermost(connections, effect, options, session.connection))
+    if (session.begin._tag === "none") {
+      return session.alone(outermost(connections, effect, options, session.connection, inside))
+    }
     return nested(connections, session, effect, options)
-  })
-  return Effect.withSpan(traced, options.name ?? "sql.transaction", {
-    kind: "client",
-    captureStackTrace: false,
-    attributes: connections.config.spanAttributes
+  }
+  return Effect.withFiberRuntime((fiber) => {
+    // A span of its own name is made for whoever asks who keeps a connection, too.
+    if (options.name === undefined && !isTraced(fiber)) return begun(fiber)
+    return Effect.withSpan(Effect.withFiberRuntime(begun), options.name ?? "sql.transaction", {
+      kind: "client",
+      captureStackTrace: false,
+      attributes: connections.config.spanAttributes
+    })
   })
 }
 
@@ -116,38 +135,52 @@ const outermost = <A, E, R>(
   connections: Connections.Connections,
   effect: Effect.Effect<A, E, R>,
   options: Options,
-  connection: DriverConnection | undefined
-): Effect.Effect<A, E | DatabaseError, R> =>
-  Effect.gen(function* () {
-    const setting = options.retry ?? (yield* Retry.enclosing)
-    const next = Retry.stepper(Retry.byClass(Retry.decide(setting, connections.config.retry)))
-    const deadline = yield* Deadline.make(options.timeout)
-    const budget = Budget.of(connections)
+  connection: DriverConnection | undefined,
+  inside: boolean
+): Effect.Effect<A, E | DatabaseError, R> => {
+  const budget = Budget.of(connections)
+  budget.earn()
+  return Effect.flatMap(Deadline.make(options.timeout), (deadline) => {
     const failures: Array<DatabaseError> = []
-    yield* budget.earn
-
-    const loop: Effect.Effect<A, E | DatabaseError, R> = Effect.suspend(() => {
-      const body = Effect.locally(effect, tries, failures.length + 1)
-      const bounded: Deadline.Bounded = (effect) => deadline.bounded(effect, failures.at(-1))
-      return Effect.flatMap(attemptOnce(connections, body, options, connection, bounded), ({ exit, transient }) => {
-        if (transient === undefined) return exit
+    let next: Retry.Next | undefined
+    const contention = inside || options.access === "read only" ? undefined : Contention.of(connections)
+    let loser: Contention.Loser | undefined
+    const again: Restart.Again = (transient) =>
+      Effect.flatMap(Retry.enclosing, (enclosing) => {
         failures.push(transient)
+        if (transient.recovery === "restart") loser = contention?.lost(loser)
+        const policies = Retry.decide(options.retry ?? enclosing, connections.config.retry)
+        next ??= Retry.stepper(Retry.byClass(policies))
         return failedTry(failures.length, transient).pipe(
           Effect.zipRight(next(transient)),
-          Effect.flatMap((wait) => {
-            if (wait === undefined) return failures.length > 1 ? Effect.fail(exhausted(failures, transient)) : exit
+          Effect.flatMap((wait): Effect.Effect<boolean, DatabaseError> => {
+            if (wait === undefined) {
+              return failures.length > 1 ? Effect.fail(exhausted(failures, transient)) : Effect.succeed(false)
+            }
             const affordable = Retry.isOfConnection(transient) ? budget.spend : Effect.succeed(true)
-            return Effect.flatMap(affordable, (may) =>
-              may
-                ? Effect.zipRight(deadline.wait(wait, transient), Effect.zipRight(Metric.increment(retries), loop))
-                : Effect.fail(exhausted(failures, transient, Budget.hint))
+            return Effect.flatMap(
+              affordable,
+              (may): Effect.Effect<boolean, DatabaseError> =>
+                may
+                  ? Effect.as(Effect.zipRight(deadline.wait(wait, transient), Metric.increment(retries)), true)
+                  : Effect.fail(exhausted(failures, transient, Budget.hint))
             )
           })
         )
       })
+    const bounded: Deadline.Bounded = (effect) => deadline.bounded(effect, failures.at(-1))
+    const enter = () => contention?.begins(loser)
+    const tries: Tries = { next: () => failures.length + 1, bounded, again, enter }
+    const loop: Effect.Effect<A, E | DatabaseError, R> = Effect.suspend(() => {
+      const once = attemptOnce(connections, effect, options, connection, tries)
+      const tried = contention === undefined ? once : contention.inTurn(loser, bounded, once)
+      return Effect.flatMap(tried, ({ exit, transient }) =>
+        transient === undefined ? exit : Effect.flatMap(again(transient), (may) => (may ? loop : exit))
+      )
     })
-    return yield* loop
+    return loop
   })
+}
 
 const unsupported = (operation: string, reason: string) => new UnsupportedError({ operation, reason })
 
@@ -160,10 +193,16 @@ const failedTry = (attempt: number, error: DatabaseError): Effect.Effect<void> =
     Effect.ignore
   )
 
-interface Ended<A, E> {
-  readonly exit: Exit.Exit<A, E | DatabaseError>
-  /** Why running the whole again may help, where it may. */
-  readonly transient: DatabaseError | undefined
+type Ended<A, E> = Restart.Ended<A, E>
+
+/** What the tries of one transaction share. */
+interface Tries {
+  /** The number of the next one. */
+  readonly next: () => number
+  readonly bounded: Deadline.Bounded
+  readonly again: Restart.Again
+  /** To be said when one begins; what it gives, when its connection is back. */
+  readonly enter: () => (() => void) | undefined
 }
 
 const attemptOnce = <A, E, R>(
@@ -171,63 +210,113 @@ const attemptOnce = <A, E, R>(
   body: Effect.Effect<A, E, R>,
   options: Options,
   connection: DriverConnection | undefined,
-  bounded: Deadline.Bounded
+  { again, bounded, enter, next }: Tries
 ): Effect.Effect<Ended<A, E>, never, R> =>
   Effect.uninterruptibleMask((restore) => {
     let committed: Session.Session | undefined
-    const within = (connection: DriverConnection) => {
-      const asks = options.access !== "read only" && options.confirm !== "off"
+    const over = enter()
+    const { begin, restart } = connections.dialect.transaction
+    const once = (connection: DriverConnection, begin: Session.Begin) => {
+      const doubt = options.access === "read only" ? "wrote nothing" : (options.confirm ?? "ask-server")
       return Effect.withFiberRuntime<Ended<A, E>, never, R>((fiber) => {
         const session = new Session.Session({
           owner: connections,
           connection,
-          begin: beginning(connections.dialect, connections.dialect.transaction.begin(options), options),
+          begin,
           outer: Session.entry(fiber.currentContext),
           limit: connections.config.pool.acquireTimeout,
           prepare: connections.config.prepare,
-          asksId: asks && connections.dialect.fate._tag === "Some"
+          attempt: next(),
+          asksId: doubt === "ask-server" && connections.dialect.fate._tag === "Some"
         })
+        const kept: Ending.Kept | undefined =
+          restart._tag === "None" ? undefined : (exit) => transientIn(session, exit)?.recovery === "restart"
         return bodyIn(session, bounded(body), restore).pipe(
-          Effect.flatMap((exit) => Ending.transaction(connections, session, exit, options.confirm ?? "ask-server")),
-          Effect.map((exit) => {
+          Effect.flatMap((exit) => Ending.transaction(connections, session, exit, doubt, kept)),
+          Effect.flatMap((exit) => {
             if (Exit.isSuccess(exit)) committed = session
-            return { exit, transient: transientIn(session, exit) }
+            const transient = transientIn(session, exit)
+            if (transient !== undefined || Exit.isSuccess(exit) || options.access === "read only") {
+              return Effect.succeed({ exit, transient })
+            }
+            const refused = refusedIn(session, exit)
+            return Effect.map(connections.moved(connection, refused), (transient) => ({ exit, transient }))
           })
         )
       })
     }
+    const within = (connection: DriverConnection) => {
+      const first = once(connection, beginning(connections.dialect, begin(options), options, Option.toArray(restart)))
+      return restart._tag === "None"
+        ? first
+        : Restart.onIt(connections, connection, restart.value, first, {
+            once: Effect.suspend(() => once(connection, { _tag: "begun", text: "" })),
+            again: (transient) => restore(again(transient))
+          })
+    }
     // Once the connection is back: what runs then may want one.
-    const afterwards = (ended: Effect.Effect<Ended<A, E>, never, R>) =>
-      Effect.tap(ended, () => Effect.forEach(committed?.afterCommit ?? [], afterwardsAlone, { discard: true }))
-    if (connection !== undefined) return afterwards(within(connection))
-    const lease = connections.lease(options.access === "read only" ? "read" : "write")
-    return restore(bounded(lease.acquire)).pipe(
-      Effect.matchCauseEffect({
-        onSuccess: within,
-        onFailure: (cause): Effect.Effect<Ended<A, E>> => {
-          const exit = Exit.failCause(cause)
-          return Effect.succeed({ exit, transient: transientIn(undefined, exit) })
-        }
-      }),
-      Effect.ensuring(lease.close),
-      afterwards
-    )
+    const afterwards = (ended: Ended<A, E>): Effect.Effect<Ended<A, E>> => {
+      over?.()
+      return committed === undefined || committed.afterCommit.length === 0
+        ? Effect.succeed(ended)
+        : Effect.as(Effect.forEach(committed.afterCommit, afterwardsAlone, { discard: true }), ended)
+    }
+    const died = (cause: Cause.Cause<never>) => {
+      over?.()
+      return Effect.failCause(cause)
+    }
+    if (connection !== undefined) {
+      return Effect.matchCauseEffect(within(connection), { onSuccess: afterwards, onFailure: died })
+    }
+    const lease = connections.lease(options.access === "read only" ? "read" : "write", true)
+    const leased = Effect.matchCauseEffect(restore(bounded(lease.acquire)), {
+      onSuccess: within,
+      onFailure: (cause): Effect.Effect<Ended<A, E>> => {
+        const exit = Exit.failCause(cause)
+        return Effect.succeed({ exit, transient: transientIn(undefined, exit) })
+      }
+    })
+    return Effect.matchCauseEffect(leased, {
+      onSuccess: (ended) => {
+        lease.end()
+        return afterwards(ended)
+      },
+      onFailure: (cause) => {
+        lease.end()
+        return died(cause)
+      }
+    })
   })
 
-/** BEGIN, and behind it what holds for this transaction alone. */
-const beginning = ({ transaction }: Dialect, begin: string, options: Options): Session.Begin => {
+/** BEGIN, and behind it what holds for this transaction alone; then the savepoint, so that going back to it keeps that. */
+const beginning = (
+  { transaction }: Dialect,
+  begin: string,
+  options: Options,
+  savepoint: ReadonlyArray<string> = []
+): Session.Begin => {
   const settings = Object.entries(options.settings ?? {}).map(([name, value]) => transaction.setting?.(name, value))
-  return settings.length === 0
+  const behind = [...settings, ...savepoint.map(transaction.savepoint)]
+  return behind.length === 0
     ? { _tag: "pending", text: begin }
-    : { _tag: "pending", text: [begin, ...settings].join("; "), script: true }
+    : { _tag: "pending", text: [begin, ...behind].join("; "), script: true }
 }
 
+/** The context is set and set back by hand: nothing can come in between here, and `mapInputContext` costs five times as much. */
 const bodyIn = <A, E, R>(
   session: Session.Session,
   body: Effect.Effect<A, E, R>,
   restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 ): Effect.Effect<Exit.Exit<A, E>, never, R> =>
-  Effect.exit(restore(Effect.mapInputContext(body, (context: Context.Context<R>) => Session.provide(context, session))))
+  Effect.withFiberRuntime((fiber) => {
+    const context = fiber.currentContext
+    const back = FiberRef.set(FiberRef.currentContext, context)
+    const run = Effect.matchCauseEffect(restore(body), {
+      onSuccess: (value) => Effect.as(back, Exit.succeed(value)),
+      onFailure: (cause) => Effect.as(back, Exit.failCause(cause))
+    })
+    return Effect.zipRight(FiberRef.set(FiberRef.currentContext, Session.provide(context, session)), run)
+  })
 
 const nested = <A, E, R>(
   connections: Connections.Connections,
@@ -268,25 +357,6 @@ const nested = <A, E, R>(
     )
   return Effect.flatMap(Deadline.make(options.timeout), ({ bounded }) => parent.alone(savepoint(bounded)))
 }
-
-/**
- * The first failure the server gave decides, not what the body made of it. Final are a success, an interruption, a COMMIT
- * nobody knows the outcome of, and a defect, unless it is a database's failure in a defect's clothes (repositories do that).
- */
-const transientIn = <A, E>(session: Session.Session | undefined, exit: Exit.Exit<A, E>): DatabaseError | undefined => {
-  if (Exit.isSuccess(exit)) return undefined
-  const defects = Array.from(Cause.defects(exit.cause), find)
-  if (defects.includes(undefined)) return undefined
-  const failure = Cause.failureOption(exit.cause)
-  const ended = failure._tag === "Some" ? find(failure.value) : defects[0]
-  if (failure._tag === "None" && ended === undefined) return undefined
-  if (ended instanceof CommitUnknown) return undefined
-  return [session?.firstError, ended].map(decisive).find(isTransient)
-}
-
-/** Where a swallowed failure is all that is left, it is the one that decides. */
-const decisive = (error: DatabaseError | undefined): DatabaseError | undefined =>
-  error instanceof TransactionAborted ? (find(error.cause) ?? error) : error
 
 /** Each on its own: one that dies does not keep the others from running, and none changes what was committed. */
 const afterwardsAlone = (effect: Effect.Effect<void>): Effect.Effect<void> =>

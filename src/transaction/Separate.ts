@@ -45,7 +45,8 @@ export const separate: {
           const hint = "Run it before or after the transaction around it, or with afterCommit"
           return Effect.fail(new UnsupportedError({ operation: "begin", reason, hint }))
         }
-        return Effect.mapInputContext(run, (context: Context.Context<R>) => Session.outside(context, session))
+        const apart = runOn(connections, effect, options, true)
+        return Effect.mapInputContext(apart, (context: Context.Context<R>) => Session.outside(context, session))
       })
     )
 )

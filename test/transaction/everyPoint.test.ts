@@ -116,6 +116,10 @@ describe("an interrupt before every operation", () => {
     )
   )
 
+  everywhere("of a batch", ["INSERT 1", "INSERT 2"], ({ on, sql }) =>
+    on(Transaction.batch([sql`INSERT 1`, sql`INSERT 2`]))
+  )
+
   it.live(
     "afterCommit runs exactly when the commit was made",
     () =>

@@ -153,6 +153,17 @@ describe("the line is lost after COMMIT was sent", () => {
     })
   )
 
+  it.scoped("a read-only transaction is never unknown: neither unconfirmed nor where the product cannot say", () =>
+    Effect.gen(function* () {
+      for (const fate of [{ fate: Option.none() }, {}]) {
+        const { run, server, sql } = yield* world({}, fate)
+        server.lose("COMMIT", "unanswered")
+        const body = Effect.zipRight(sql`SELECT 1`, Transaction.attempt)
+        assert.strictEqual(yield* run(body, { access: "read only", confirm: "off" }), 2)
+      }
+    })
+  )
+
   it.scoped("a server that does not know itself what became of a COMMIT (40003) is believed", () =>
     Effect.gen(function* () {
       const { run, server, sql } = yield* world({}, { fate: Option.none() })

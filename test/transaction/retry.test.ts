@@ -5,6 +5,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import * as TestClock from "effect/TestClock"
@@ -318,6 +320,26 @@ describe("retries are visible", () => {
       yield* Effect.withTracer(run(sql`INSERT 1`, { name: "transfer" }), spans)
       assert.strictEqual((yield* Metric.value(Transaction.retries)).count - before, 2)
       assert.deepStrictEqual(events, ["transfer: transaction attempt failed", "transfer: transaction attempt failed"])
+    })
+  )
+
+  it.scoped("as a debug log with the attempt and its cause, and as nothing where nothing was run again", () =>
+    Effect.gen(function* () {
+      const { run, server, sql } = yield* world()
+      const said: Array<string> = []
+      const listening = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ logLevel, message }) => said.push(`${logLevel.label} ${String(message)}`))
+      )
+      const written = run(sql`INSERT 1`).pipe(Effect.provide(listening), Logger.withMinimumLogLevel(LogLevel.Debug))
+      server.fail("INSERT 1", conflict(), 2)
+      yield* written
+      assert.deepStrictEqual(
+        said.map((line) => line.replace(/failed: .*(could not serialize).*/, "failed: $1")),
+        [1, 2].map((attempt) => `DEBUG transaction attempt ${attempt} failed: could not serialize`)
+      )
+      yield* written
+      assert.strictEqual(said.length, 2)
     })
   )
 })
