@@ -52,16 +52,25 @@ export const exhausted = <C>({ settings, snapshot, obstacle, held, now, patient 
   if (snapshot.opening > 0 && snapshot.checkedOut === 0) {
     return unreachable(`${waited}: the database has not answered yet`)
   }
-  const holders = Array.from(held, (claim) => ({ span: claim.holder, heldMillis: now - claim.since })).slice(0, named)
+  const all = Array.from(held, (claim) => ({ span: claim.holder, heldMillis: now - claim.since }))
+  const holders = all.slice(0, named)
   const longest = holders.map((holder) => `${holder.span} (${Math.round(holder.heldMillis)} ms)`).join(", ")
+  const suspicious = settings.leakThreshold ?? settings.acquireTimeout
+  const kept = all.filter(({ heldMillis }) => heldMillis >= Duration.toMillis(suspicious)).length
+  const leaking = kept === 0 ? "" : `; ${kept} of them for ${Duration.format(suspicious)} or more, as if leaked`
   return new PoolTimeout({
     operation: "acquire",
-    reason: `${waited}: ${snapshot.checkedOut} of ${settings.size + settings.maxOverflow} in use, ${snapshot.waiting} more wait; held longest by ${longest || "nobody"}`,
-    hint: "Raise DB_POOL_SIZE or DB_MAX_OVERFLOW, hold connections for less time, or look for one that never comes back",
+    reason: `${waited}: ${snapshot.checkedOut} of ${settings.size + settings.maxOverflow} in use, ${snapshot.waiting} more wait; held longest by ${longest || "nobody"}${leaking}`,
+    hint: kept > 0 ? isLeaking : isBusy,
     snapshot,
     holders
   })
 }
+
+const isBusy =
+  "They come back, but not soon enough: raise DB_POOL_SIZE or DB_MAX_OVERFLOW, or hold connections for less time"
+const isLeaking =
+  "Look for a reserved connection, stream or transaction that never ends: DB_POOL_LEAK_THRESHOLD tells where it was taken"
 
 /** The failure of a caller whom an overloaded pool sends away. @since 0.1.0 @category errors */
 export const overloaded = ({ interval, longest, target }: Shedding, waiting: number): PoolOverloaded =>

@@ -47,6 +47,31 @@ export const within = <A, E, R, B, E2, R2>(
     })
   )
 
+/**
+ * Whichever ends first; the other is interrupted and waited for. `Effect.raceFirst` (3.22) never ends when it is interrupted
+ * between having made its two fibers and starting them.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const first = <A, E, R, B, E2, R2>(
+  one: Effect.Effect<A, E, R>,
+  other: Effect.Effect<B, E2, R2>
+): Effect.Effect<A | B, E | E2, R | R2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Effect.zip(Effect.forkDaemon(Effect.interruptible(one)), Effect.forkDaemon(Effect.interruptible(other))),
+      ([left, right]) =>
+        Effect.async<Fiber.RuntimeFiber<A | B, E | E2>>((resume) => {
+          for (const fiber of [left, right]) fiber.addObserver(() => resume(Effect.succeed(fiber)))
+        }).pipe(
+          restore,
+          Effect.ensuring(Fiber.interruptAll([left, right])),
+          Effect.flatMap((winner) => Fiber.join(winner))
+        )
+    )
+  )
+
 /** Where suspending would be the end of a `runSync`, as much of it is done at once as can be. */
 const started = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
   Effect.withFiberRuntime((caller) => {

@@ -18,7 +18,7 @@ import * as Scope from "effect/Scope"
 import type { DriverConnection, Reply, Request } from "../Dialect.js"
 import type { PoolSettings } from "../model/DatabaseConfig.js"
 import type { DatabaseError, LaneSnapshot } from "../model/DatabaseError.js"
-import { within } from "./Limit.js"
+import { first, within } from "./Limit.js"
 import type { Merit, Text } from "./Texts.js"
 
 /** The rules of the lanes. Times in ms. @since 0.1.0 @category models */
@@ -69,8 +69,10 @@ export interface SharedLane {
 class Lane {
   /** Takes no more riders. */
   closed = false
-  /** Since when nothing has ridden it; asked whether it lives before it takes another after a long rest. */
+  /** Since when nothing has ridden it. */
   lastUsed: number
+  /** When it last answered to being asked whether it lives: before a ride after a long rest, and now and then. */
+  provedAt = Number.NEGATIVE_INFINITY
   asking = false
   /** Texts in the order they were sent; the last `pending()` of them are unanswered. */
   private readonly sent: Array<Text> = []
@@ -82,6 +84,11 @@ class Lane {
     now: number
   ) {
     this.lastUsed = now
+  }
+
+  /** For how long it has given no sign of life, unless somebody waits for one. */
+  silent(now: number): number {
+    return now - Math.max(this.lastUsed, this.provedAt)
   }
 
   /** The text of the first unanswered statement. */
@@ -103,6 +110,9 @@ class Lane {
 /** How long nobody tries to open a lane after that has failed, doubling. */
 const restAfterFailure = 1_000
 const longestRest = 60_000
+
+/** JavaScript's timers go wrong beyond 24 days. */
+const longestNap = 3_600_000
 
 /** How often an ending lane is looked at. */
 const look = Duration.millis(20)
@@ -126,6 +136,7 @@ export const make = Effect.fnUntraced(function* (
   const lifetime = Duration.toMillis(settings.maxLifetime)
   const idle = Duration.toMillis(settings.idleTimeout)
   const trust = Duration.toMillis(settings.prePing)
+  const silence = Duration.toMillis(settings.keepAlive)
   let opening = 0
   let closed = false
   let failures = 0
@@ -148,8 +159,9 @@ export const make = Effect.fnUntraced(function* (
     failures = 0
     totals.opened++
     lanes.push(lane)
+    yield* Effect.forkScoped(keep(lane))
     const retired = Effect.as(Deferred.await(lane.over), true)
-    if (yield* Effect.raceFirst(Effect.as(connection.lost, false), retired)) return yield* empty(lane)
+    if (yield* first(Effect.as(connection.lost, false), retired)) return yield* empty(lane)
     totals.lost++
     lane.closed = true
   })
@@ -184,19 +196,37 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** It may be dead, in silence: a statement must not be the one to find out. */
-  const ask = (lane: Lane) => {
-    if (lane.asking) return
-    lane.asking = true
-    const asked = Effect.matchEffect(lane.connection.ping, {
-      onSuccess: () =>
-        Effect.sync(() => {
-          lane.asking = false
-          lane.lastUsed = rules.now()
-        }),
-      onFailure: () => Effect.sync(() => lane.retire())
+  const asked = (lane: Lane): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      lane.asking = true
+      return Effect.matchEffect(lane.connection.ping, {
+        onSuccess: () =>
+          Effect.sync(() => {
+            lane.asking = false
+            lane.provedAt = rules.now()
+          }),
+        onFailure: () => Effect.sync(() => lane.retire())
+      })
     })
-    Runtime.runFork(runtime, asked, { scope })
+
+  const ask = (lane: Lane) => {
+    if (!lane.asking) Runtime.runFork(runtime, asked(lane), { scope })
   }
+
+  /** As the pool keeps its idle connections: asked when they have been silent for long, closed when too old or unused. */
+  const keep = (lane: Lane): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const now = rules.now()
+      const busy = lane.asking || lane.connection.pending() > 0
+      const unused = busy ? 0 : now - lane.lastUsed
+      if (now >= lane.expiresAt || unused >= idle) return Effect.sync(() => lane.retire())
+      const due = Math.min(lane.expiresAt - now, idle - unused, busy ? silence : silence - lane.silent(now))
+      const then = due > 0 ? Effect.sleep(Math.ceil(Math.min(due, longestNap))) : asked(lane)
+      return Effect.zipRight(
+        then,
+        Effect.suspend(() => (lane.closed ? Effect.void : keep(lane)))
+      )
+    })
 
   /** The first statement of a lane keeps the others waiting: unless it is answered in this very turn, its text is barred. */
   const suspect = (lane: Lane, head: Text | undefined) => {
@@ -216,14 +246,14 @@ export const make = Effect.fnUntraced(function* (
       if (pending === 0) lane.retire()
       return false
     }
-    if (now >= lane.expiresAt) {
+    // A function of the user's own may have changed what all riders share.
+    if (now >= lane.expiresAt || connection.residue?.any() === true) {
       lane.retire()
       return false
     }
     if (pending === 0) {
-      const rested = now - lane.lastUsed
-      if (rested < trust) return true
-      if (rested < idle) ask(lane)
+      if (lane.silent(now) < trust) return true
+      if (now - lane.lastUsed < idle) ask(lane)
       else lane.retire()
       return false
     }

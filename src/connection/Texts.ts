@@ -33,7 +33,7 @@ const longest = 16_384
 
 /** @since 0.1.0 @category models */
 export class Text {
-  /** The server has said that it writes (25006): it never rides a lane again. */
+  /** The server has said that it writes (25006), or that it changed its session: it never rides a lane again. */
   writes = false
   private credit = 0
   private inRow = 0

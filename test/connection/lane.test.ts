@@ -344,7 +344,7 @@ describe("a statement that changes its session", () => {
     })
   )
 
-  it.scoped("in a transaction or on a reserved connection is what was meant: no reset, no warning", () =>
+  it.scoped("in a transaction or on a reserved connection is what was meant: by itself it resets nothing", () =>
     Effect.gen(function* () {
       const { server, sql } = yield* lanes()
       yield* sql.withTransaction(sql.unsafe("SET x = 1"))

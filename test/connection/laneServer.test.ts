@@ -124,7 +124,7 @@ describe("the shared lane on PostgreSQL", () => {
       )
       yield* query(
         url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT wait%' AND pid <> pg_backend_pid() AND state = 'active'"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT wait%' AND state = 'active' AND datname = current_database()"
       ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("5 millis") }))
       expect(yield* Fiber.join(riders)).toEqual(Array(3).fill([{ wait: "done" }]))
       expect((yield* status).totals).toMatchObject({ lost: 1, resent: 3 })

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as TestClock from "effect/TestClock"
-import { within } from "../../src/connection/Limit.js"
+import { first, within } from "../../src/connection/Limit.js"
 import { Turns } from "../../src/connection/Turn.js"
 import { LockTimeoutError } from "../../src/model/DatabaseError.js"
 import { interruptEverywhere } from "../support/scheduler.js"
@@ -121,6 +121,40 @@ describe("turns", () => {
         })
       )
       expect(points).toBeGreaterThan(30)
+    })
+  )
+})
+
+describe("first", () => {
+  it.live("takes whichever ends first, be that a failure, and the other has ended when it is there", () =>
+    Effect.gen(function* () {
+      let ended = 0
+      const other = Effect.ensuring(
+        Effect.never,
+        Effect.sync(() => ended++)
+      )
+      expect(yield* first(Effect.as(Effect.sleep(1), "one"), other)).toBe("one")
+      expect(yield* Effect.flip(first(other, Effect.zipRight(Effect.sleep(1), Effect.fail("no"))))).toBe("no")
+      expect(ended).toBe(2)
+    })
+  )
+
+  it.live("ends wherever an interrupt strikes, and leaves neither behind", () =>
+    Effect.gen(function* () {
+      const attempt = Effect.sync(() => {
+        const world = { running: 0 }
+        const counted = <A>(effect: Effect.Effect<A>) =>
+          Effect.acquireUseRelease(
+            Effect.sync(() => world.running++),
+            () => effect,
+            () => Effect.sync(() => world.running--)
+          )
+        return { world, effect: first(counted(Effect.sleep(1)), counted(Effect.never)) }
+      })
+      const points = yield* interruptEverywhere(attempt, ({ running }, _, at) =>
+        Effect.sync(() => expect(running, `interrupted before step ${at}`).toBe(0))
+      )
+      expect(points).toBeGreaterThan(20)
     })
   )
 })

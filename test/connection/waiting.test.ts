@@ -39,7 +39,32 @@ describe("a caller that waits", () => {
       })
       expect(error.message).toContain("no connection within 3s: 1 of 1 in use, 1 more wait")
       expect(error.message).toContain("nightly report (4000 ms)")
+      expect(error.message).toContain("1 of them for 3s or more, as if leaked")
       yield* Fiber.join(second)
+    })
+  )
+
+  it.scoped("is told that the pool is too small where connections come back, and of a leak where they do not", () =>
+    Effect.gen(function* () {
+      const waits = (held: number, options: Parameters<typeof make>[1] = one) =>
+        Effect.gen(function* () {
+          const pool = yield* make(new Server(), options)
+          const round = use(pool, () => Effect.sleep(held))
+          yield* Effect.forEach([1, 2, 3, 4, 5, 6], () => Effect.forkScoped(Effect.ignore(round)))
+          yield* settle
+          const told = yield* Effect.forkScoped(Effect.flip(round))
+          yield* settle
+          yield* TestClock.adjust("3 seconds")
+          return (yield* Fiber.join(told)).message
+        })
+      const busy = yield* waits(1_000)
+      expect(busy).toContain("raise DB_POOL_SIZE")
+      expect(busy).not.toContain("leak")
+      const leaking = yield* waits(100_000)
+      expect(leaking).toContain("1 of them for 3s or more, as if leaked")
+      expect(leaking).toContain("never ends")
+      const reported = yield* waits(100_000, { ...one, leakThreshold: Duration.minutes(1) })
+      expect(reported).not.toContain("leak")
     })
   )
 

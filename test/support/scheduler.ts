@@ -79,12 +79,13 @@ export const interruptedAt = <A, E, R>(
   )
 
 /**
- * Runs what `attempt` makes once untouched, then again and again with an interrupt before step 0, 1, 2 … up to its last.
- * Each time `verify` sees what is left. Returns how many runs were interrupted.
+ * Runs what `attempt` makes once untouched, then again and again with an interrupt before step 0, 1, 2 … up to its last, or
+ * before every `stride`th. Each time `verify` sees what is left. Returns how many runs were interrupted.
  */
 export const interruptEverywhere = <World, A, E, R, R2>(
   attempt: Effect.Effect<{ readonly world: World; readonly effect: Effect.Effect<A, E, R> }, never, R>,
-  verify: (world: World, run: Run<A, E>, at: number) => Effect.Effect<void, never, R2>
+  verify: (world: World, run: Run<A, E>, at: number) => Effect.Effect<void, never, R2>,
+  stride = 1
 ): Effect.Effect<number, never, R | R2> =>
   Effect.gen(function* () {
     const once = (at: number) =>
@@ -95,6 +96,6 @@ export const interruptEverywhere = <World, A, E, R, R2>(
         return run.steps
       })
     const steps = yield* once(Number.POSITIVE_INFINITY)
-    for (let at = 0; at < steps; at++) yield* once(at)
-    return steps
+    for (let at = 0; at < steps; at += stride) yield* once(at)
+    return Math.ceil(steps / stride)
   })

@@ -5,17 +5,26 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { Activity, Admin, DriverConnection, Reply } from "../../Dialect.js"
+import type { Activity, Admin, Dialect, DriverConnection, Reply } from "../../Dialect.js"
 import type { DatabaseConfig } from "../../model/DatabaseConfig.js"
 import { type DatabaseError, UnsupportedError } from "../../model/DatabaseError.js"
 import { checkup } from "./checkup.js"
 import { connect } from "./connect.js"
 import { identifier, literal } from "./ddl.js"
 
-const maintenance = ["postgres", "template1"] as const
+/** How a product of this family does it. @since 0.1.0 @category models */
+export interface Ways extends Pick<Admin, "activity" | "checkup"> {
+  readonly connect: Dialect["connect"]
+  /** Databases from which the others are seen to, the first that is there. None of them is dropped. */
+  readonly maintenance: readonly [usual: string, other: string]
+  /** Nor these. */
+  readonly kept: ReadonlyArray<string>
+  readonly drop: (name: string) => string
+}
 
 /** A session of its own: both statements are refused in any transaction. */
 const outside = <A>(
+  { connect, maintenance: [usual, other] }: Ways,
   config: DatabaseConfig,
   use: (own: DriverConnection) => Effect.Effect<A, DatabaseError>
 ): Effect.Effect<A, DatabaseError> => {
@@ -26,7 +35,6 @@ const outside = <A>(
         use
       )
     )
-  const [usual, other] = maintenance
   return Effect.catchTag(by(usual), "DatabaseNotFound", () => by(other))
 }
 
@@ -39,8 +47,8 @@ const ask = (
 const isThere = (own: DriverConnection, name: string) =>
   Effect.map(ask(own, "SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1", [name]), ({ rows }) => rows.length > 0)
 
-const create: Admin["create"] = (config) =>
-  outside(config, (own) =>
+const create = (ways: Ways, config: DatabaseConfig) =>
+  outside(ways, config, (own) =>
     Effect.gen(function* () {
       const name = config.target.database
       if (yield* isThere(own, name)) return false
@@ -53,10 +61,9 @@ const create: Admin["create"] = (config) =>
     })
   )
 
-const drop: Admin["drop"] = (config) => {
+const drop = (ways: Ways, config: DatabaseConfig) => {
   const name = config.target.database
-  const kept: ReadonlyArray<string> = [...maintenance, "template0"]
-  if (kept.includes(name)) {
+  if ([...ways.maintenance, ...ways.kept].includes(name)) {
     return Effect.fail(
       new UnsupportedError({
         operation: "drop",
@@ -65,11 +72,9 @@ const drop: Admin["drop"] = (config) => {
       })
     )
   }
-  return outside(config, (own) =>
+  return outside(ways, config, (own) =>
     Effect.flatMap(isThere(own, name), (there) =>
-      there
-        ? Effect.as(own.script(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`), true)
-        : Effect.succeed(false)
+      there ? Effect.as(own.script(ways.drop(name)), true) : Effect.succeed(false)
     )
   )
 }
@@ -100,5 +105,20 @@ ORDER BY application_name, backend_start, pid`,
       )
   )
 
+/** @since 0.1.0 @category constructors */
+export const makeAdmin = (ways: Ways): Admin => ({
+  create: (config) => create(ways, config),
+  drop: (config) => drop(ways, config),
+  activity: ways.activity,
+  checkup: ways.checkup
+})
+
 /** @since 0.1.0 @category dialect */
-export const admin: Admin = { create, drop, activity, checkup }
+export const admin: Admin = makeAdmin({
+  connect,
+  maintenance: ["postgres", "template1"],
+  kept: ["template0"],
+  drop: (name) => `DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`,
+  activity,
+  checkup
+})

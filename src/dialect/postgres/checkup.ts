@@ -29,10 +29,12 @@ const oldest = 140_000
 /** A difference in seconds that a busy network does not explain. */
 const tolerance = 5
 
-const check = (name: string, wrong: Check["verdict"] | false, finding: string, remedy?: string): Check =>
+/** @since 0.1.0 @category constructors */
+export const check = (name: string, wrong: Check["verdict"] | false, finding: string, remedy?: string): Check =>
   wrong === false ? { name, verdict: "fine", finding } : { name, verdict: wrong, finding, remedy }
 
-const isLocal = (config: DatabaseConfig): boolean =>
+/** @since 0.1.0 @category guards */
+export const isLocal = (config: DatabaseConfig): boolean =>
   config.target.hosts.every(({ host }) => host.startsWith("/") || /^(localhost|127\..*|::1)$/.test(host))
 
 const pooler = (pooled: boolean, config: DatabaseConfig): Check => {
@@ -61,6 +63,28 @@ const seats = (row: Row, config: DatabaseConfig): Check => {
   )
 }
 
+/** @since 0.1.0 @category constructors */
+export const tables = (row: Row): Check =>
+  check(
+    "tables",
+    row.mayCreate ? false : "wrong",
+    row.schema === null
+      ? `${row.role} finds no schema on its search_path`
+      : `${row.role} ${row.mayCreate ? "may" : "may not"} create tables in ${row.schema}`,
+    row.schema === null
+      ? "Create the schema, or correct search_path"
+      : `Run migrations as another role, or: GRANT CREATE ON SCHEMA ${row.schema} TO ${row.role}`
+  )
+
+/** `drift` in seconds, ahead of this machine's. @since 0.1.0 @category constructors */
+export const clock = (drift: number): Check =>
+  check(
+    "clock",
+    Math.abs(drift) > tolerance ? "note" : false,
+    `${Math.abs(drift) < 1 ? "within a second" : `${Math.abs(drift).toFixed(1)} s ${drift > 0 ? "ahead" : "behind"}`} of this machine's`,
+    "Let both machines take their time from the same source (NTP)"
+  )
+
 const judge = (row: Row, config: DatabaseConfig, own: number | undefined, drift: number): ReadonlyArray<Check> => [
   check(
     "version",
@@ -74,16 +98,7 @@ const judge = (row: Row, config: DatabaseConfig, own: number | undefined, drift:
     row.standby ? "a standby: it can only be read" : "the primary, it can be written",
     "Name the primary in DATABASE_URL, or add target_session_attrs=read-write"
   ),
-  check(
-    "tables",
-    row.mayCreate ? false : "wrong",
-    row.schema === null
-      ? `${row.role} finds no schema on its search_path`
-      : `${row.role} ${row.mayCreate ? "may" : "may not"} create tables in ${row.schema}`,
-    row.schema === null
-      ? "Create the schema, or correct search_path"
-      : `Run migrations as another role, or: GRANT CREATE ON SCHEMA ${row.schema} TO ${row.role}`
-  ),
+  tables(row),
   check(
     "role",
     row.super && config.profile === "production" ? "note" : false,
@@ -92,12 +107,7 @@ const judge = (row: Row, config: DatabaseConfig, own: number | undefined, drift:
   ),
   pooler(own !== undefined && own !== row.pid, config),
   seats(row, config),
-  check(
-    "clock",
-    Math.abs(drift) > tolerance ? "note" : false,
-    `${Math.abs(drift) < 1 ? "within a second" : `${Math.abs(drift).toFixed(1)} s ${drift > 0 ? "ahead" : "behind"}`} of this machine's`,
-    "Let both machines take their time from the same source (NTP)"
-  ),
+  clock(drift),
   check(
     "durability",
     row.fsync === "off" ? (config.profile === "production" ? "wrong" : "note") : false,

@@ -76,9 +76,15 @@ const detail = (error: ServerError): string | undefined =>
 
 /** Codes whose class depends on what the server wrote besides. */
 const tagFor = (table: Table, error: ServerError): DatabaseError.DatabaseError["_tag"] => {
-  if (error.code === "57014" && /statement timeout/i.test(error.message)) return "StatementTimeoutError"
+  if (error.code === "57014" && /(?:statement|transaction) timeout/i.test(error.message)) return "StatementTimeoutError"
   if (error.code === "0A000" && /cached plan/i.test(error.message)) return "StaleStatement"
   return tagOf(table, error.code)
+}
+
+/** What the server's sentence leaves out, whatever was being done. */
+const meanings: Readonly<Record<string, string>> = {
+  // CockroachDB's own: TransactionCommittedWithSchemaChangeFailure (pgwire/pgcode/codes.go).
+  XXA00: "The transaction is committed, all but its schema change: look at SHOW JOBS, and do not repeat the rest"
 }
 
 const hints: Readonly<Record<string, string>> = {
@@ -106,7 +112,7 @@ const fromServer = (
     column: text(error.column),
     constraint: text(error.constraint),
     detail: detail(error),
-    hint: text(error.hint) ?? (operation === "connect" ? hints[error.code] : undefined),
+    hint: meanings[error.code] ?? text(error.hint) ?? (operation === "connect" ? hints[error.code] : undefined),
     position: Number.isInteger(position) && position > 0 ? position : undefined
   }
   const tag = tagFor(table, error)

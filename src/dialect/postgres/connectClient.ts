@@ -11,6 +11,7 @@ import { classify } from "./classify.js"
 import type { Opened, Slot } from "./hosts.js"
 import { Line } from "./line.js"
 import { Group, type Reading } from "./query.js"
+import { Reports } from "./residue.js"
 import { type SessionOptions, session } from "./session.js"
 import type { RawResult, WireClient } from "./wire.js"
 
@@ -44,15 +45,18 @@ export interface Opening {
   readonly startup: (driver: Driver) => Record<string, string>
   /** Milliseconds after which a statement is overdue. */
   readonly overdue: number | undefined
-  /** `major`: the server's version. */
+  /** `major`: the version of PostgreSQL the server says it is, or is like. */
   readonly session: (driver: Driver, major: number) => SessionOptions
 }
 
+/** Its server's own version, where CockroachDB answers: it tells each client so (cockroachdb/cockroach#14145). @since 0.1.0 @category models */
+export interface Introduced {
+  readonly driver: Driver
+  readonly cockroach: string | undefined
+}
+
 /** Interrupted, it leaves nothing open. @since 0.1.0 @category constructors */
-export const openClient = (
-  opening: Opening,
-  slot: Slot
-): Effect.Effect<Opened & { readonly driver: Driver }, DatabaseError> =>
+export const openClient = (opening: Opening, slot: Slot): Effect.Effect<Opened & Introduced, DatabaseError> =>
   Effect.async((resume) => {
     const refuse = (cause: unknown) => resume(Effect.fail(classify(cause, "connect")))
     let driver: Driver
@@ -70,10 +74,14 @@ export const openClient = (
     }
     slot.abort = abort
     let major = 0
+    let cockroach: string | undefined
     client.getStartupConf = () => opening.startup(client)
     client.on("error", () => {})
+    const reports = new Reports()
     client.connection.on("parameterStatus", ({ parameterName, parameterValue }) => {
+      reports.note(parameterName, parameterValue)
       if (parameterName === "server_version") major = Number.parseInt(parameterValue, 10)
+      if (parameterName === "crdb_version") cockroach = parameterValue
     })
     try {
       client.connect((error) => {
@@ -84,9 +92,9 @@ export const openClient = (
         }
         const line = new Line(client, reading, opening.overdue)
         const options = opening.session(client, major)
-        const opened = session(line, options)
+        const opened = session(line, options, reports)
         slot.session = opened
-        resume(Effect.succeed({ session: opened, settings: options.settings, driver: client }))
+        resume(Effect.succeed({ session: opened, settings: options.settings, driver: client, cockroach }))
       })
     } catch (cause) {
       abort()

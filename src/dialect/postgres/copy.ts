@@ -8,6 +8,7 @@
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -64,6 +65,7 @@ const group = (
     onLost: (sent) => over(Effect.fail(line.failure("copy", "statement", sent)))
   })
   line.copying = true
+  line.notice(text)
   line.submit(made)
   return made
 }
@@ -105,7 +107,8 @@ export const into =
       const opened = Deferred.unsafeMake<void>(FiberId.none)
       const answer = Deferred.unsafeMake<Reply, DatabaseError>(FiberId.none)
       // The same, but never what the server says to being told that no more rows come.
-      const ended = Deferred.unsafeMake<Reply, DatabaseError>(FiberId.none)
+      let ended: Effect.Effect<Reply, DatabaseError> | undefined
+      let tellEnded = () => {}
       let state: "asked" | "open" | "over" = "asked"
       let unwanted = false
       let waiting: Array<Uint8Array> = []
@@ -133,7 +136,9 @@ export const into =
         (reply) => {
           state = "over"
           Deferred.unsafeDone(answer, reply)
-          if (!unwanted) Deferred.unsafeDone(ended, reply)
+          if (unwanted) return
+          ended = reply
+          tellEnded()
         }
       )
 
@@ -184,8 +189,23 @@ export const into =
         ),
         Effect.zipRight(Deferred.await(answer))
       )
-      // The server may end it before the rows do.
-      return Effect.raceFirst(given, Deferred.await(ended)).pipe(Effect.onInterrupt(() => Effect.sync(giveUp)))
+      // The server may end it before the rows do. By hand: `raceFirst` (effect 3.22) never ends when it is interrupted
+      // between having made its fibers and starting them.
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Effect.forkDaemon(Effect.interruptible(given)), (giving) =>
+          Effect.async<Reply, DatabaseError | E>((resume) => {
+            giving.addObserver(() => resume(Fiber.join(giving)))
+            tellEnded = () => {
+              if (ended !== undefined) resume(ended)
+            }
+            tellEnded()
+          }).pipe(
+            restore,
+            Effect.onInterrupt(() => Effect.sync(giveUp)),
+            Effect.ensuring(Fiber.interrupt(giving))
+          )
+        )
+      )
     })
 
 /** Rows out, in pages. @since 0.1.0 @category constructors */

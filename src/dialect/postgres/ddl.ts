@@ -45,12 +45,15 @@ const types = {
 
 /**
  * Changes rendered for a product of this family; `products` are the names under which it looks for its own words, the
- * most particular first.
+ * most particular first, and `names` its own for types.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const makeDdl = (products: ReadonlyArray<string>): Dialect["ddl"] => {
+export const makeDdl = (
+  products: ReadonlyArray<string>,
+  names: Partial<Record<keyof typeof types, string>> = {}
+): Dialect["ddl"] => {
   const own = (sql: string | Readonly<Record<string, string>>): string => {
     if (typeof sql === "string") return sql
     const found = products.find((product) => sql[product] !== undefined)
@@ -76,7 +79,7 @@ export const makeDdl = (products: ReadonlyArray<string>): Dialect["ddl"] => {
       case "raw":
         return own(t.sql)
       default:
-        return types[t._tag]
+        return names[t._tag] ?? types[t._tag]
     }
   }
 

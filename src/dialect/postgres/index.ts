@@ -17,6 +17,7 @@ import { inspect } from "./inspect.js"
 import { kind } from "./kind.js"
 import { leaves } from "./leaves.js"
 import { migrationLock } from "./migrationLock.js"
+import { replication } from "./replication.js"
 import { resumption } from "./resumption.js"
 import { scratch } from "./scratch.js"
 import { transaction } from "./transaction.js"
@@ -33,6 +34,15 @@ export const postgresCore: Omit<Dialect, "ddl" | "inspect" | "migrationLock"> = 
   kind,
   leaves,
   transaction,
+  sheet: {
+    first: [
+      "SET client_encoding = 'UTF8'",
+      "SET statement_timeout = 0",
+      "SET idle_in_transaction_session_timeout = 0",
+      "SET lock_timeout = '5s'"
+    ],
+    last: []
+  },
   fate: Option.some(fate),
   vitals,
   sessions: "many",
@@ -57,5 +67,6 @@ export const postgres: Dialect = {
   migrationLock,
   admin,
   resumption,
+  replication,
   scratch: (config) => Effect.map(scratch(config), (config) => ({ config, dialect: postgres }))
 }

@@ -12,6 +12,7 @@ import * as FiberId from "effect/FiberId"
 import type { SessionStatus } from "../../Dialect.js"
 import * as DatabaseError from "../../model/DatabaseError.js"
 import { classify, endsSession } from "./classify.js"
+import { leaves } from "./leaves.js"
 import * as Prepared from "./prepared.js"
 import type { Group, Reading } from "./query.js"
 import type { WireClient } from "./wire.js"
@@ -48,6 +49,8 @@ export class Line {
   copying = false
   /** What the head waits for is the caller's to give or take: it is not overdue. */
   patient = false
+  /** A text was sent that leaves something on the session. */
+  left = false
   /** Somebody set `statement_timeout` himself: the watchdog no longer knows what is overdue. */
   unlimited = false
 
@@ -156,6 +159,7 @@ export class Line {
   /** Looks at a text before it is sent for the first time. */
   notice(text: string): void {
     if (text.includes("statement_timeout")) this.unlimited = true
+    if (!this.left) this.left = leaves(text)
   }
 
   /** Calls back when everything sent has been answered, or the session is lost. */

@@ -25,6 +25,11 @@ export interface Close {
 export interface PreparedStatements {
   /** The statement of a text, and whether it has yet to be parsed. */
   readonly use: (text: string) => readonly [statement: Prepared, fresh: boolean]
+  /**
+   * Others prepare under the same names on the server's session: by the time a statement runs it may be theirs, made when its
+   * table was another one. So what columns it answers is asked every time.
+   */
+  readonly share: () => void
   /** Nothing is known of it any more. Harmless when it has been forgotten before. */
   readonly forget: (statement: Prepared) => void
   /** The server has dropped them all. */
@@ -47,11 +52,16 @@ export const make = (limit: number): PreparedStatements => {
   let closes: Array<Close> = []
   /** The newest of all, which need not be moved to the end again. */
   let last: Prepared | undefined
+  let shared = false
   return {
+    share: () => {
+      shared = true
+    },
     use: (text) => {
-      if (last?.text === text) return [last, false]
+      if (last?.text === text && !shared) return [last, false]
       const found = known.get(text)
       if (found !== undefined) {
+        if (shared) delete found.columns
         last = found
         known.delete(text)
         known.set(text, found)

@@ -123,6 +123,8 @@ export interface GroupOptions {
   readonly onCopyIn?: ((wire: Wire) => void) | undefined
   /** A row of COPY TO STDOUT; its bytes are the driver's again when this returns. */
   readonly onCopyData?: ((chunk: Buffer) => void) | undefined
+  /** Called when a step has been answered. */
+  readonly onStep?: (() => void) | undefined
   /** Called once, at ReadyForQuery. */
   readonly onEnd: (ending: Ending) => void
   /** Called once instead, when the session is lost. */
@@ -226,6 +228,7 @@ export class Group implements Submittable {
       current.prepared.columns = current.columns
     }
     this.at++
+    this.options.onStep?.()
   }
 
   /** COPY needs its own conversation. The server ignored the Sync behind Execute while it waited for rows: it needs another. */

@@ -41,12 +41,14 @@ export const serialise = (
   return size > mostBytes ? refuse("the parameters together are larger than a message can be") : values
 }
 
+/** Everything was carried out, but a row cannot be read. @since 0.1.0 @category errors */
+export const unreadable = (operation: string, { cause, message }: UnreadableRow): DatabaseError.DataError =>
+  new DatabaseError.DataError({ operation, reason: message, cause })
+
 /** Forgets what a failed group prepared, and says what its failure was. @since 0.1.0 @category conversions */
 export const failed = (line: Line, group: Group, error: unknown): DatabaseError.DatabaseError => {
   const operation = group.operation()
-  if (error instanceof UnreadableRow) {
-    return new DatabaseError.DataError({ operation, reason: error.message, cause: error.cause })
-  }
+  if (error instanceof UnreadableRow) return unreadable(operation, error)
   const classified = group.refusedCopy
     ? copyRefused(operation, error)
     : classify(error, operation, { phase: group.phase })

@@ -18,7 +18,11 @@ const askId = "select pg_current_xact_id_if_assigned() /* aquifer */"
 const assignId = "select pg_current_xact_id() /* aquifer */"
 const notifies = /\b(?:pg_)?notify\b/i
 
-const commits = /^\s*commit\b/i
+/** What the transaction's id is asked with behind a statement. @since 0.1.0 @category accessors */
+export const question = (text: string): string => (notifies.test(text) ? assignId : askId)
+
+/** @since 0.1.0 @category guards */
+export const commits = (text: string): boolean => /^\s*commit\b/i.test(text)
 
 /** @since 0.1.0 @category constructors */
 export const run =
@@ -38,11 +42,11 @@ export const run =
         }
         const before = beginning(request.begin, local, named)
         const main = step("execute", request.rows, named(request.text))
-        const question = notifies.test(request.text) ? assignId : askId
-        const ask = request.askId === true ? bare("execute", question, named) : undefined
+        const asking = request.askId === true ? question(request.text) : ""
+        const ask = asking === "" ? undefined : bare("execute", asking, named)
         if (main.columns === undefined) line.notice(request.text)
         const group: Group = new Group({
-          phase: commits.test(request.text) ? "commit" : "statement",
+          phase: commits(request.text) ? "commit" : "statement",
           script: false,
           steps:
             before.length === 0 && ask === undefined
@@ -54,7 +58,7 @@ export const run =
             for (const close of line.statements.takeCloses()) wire.close(close)
             for (const command of before) write(wire, ...command)
             write(wire, main, request.text, values)
-            if (ask !== undefined) write(wire, ask, question, [])
+            if (ask !== undefined) write(wire, ask, asking, [])
             wire.sync()
           },
           onEnd: ({ error, status }) => {

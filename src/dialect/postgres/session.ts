@@ -11,10 +11,12 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { DriverConnection } from "../../Dialect.js"
 import type { DatabaseError } from "../../model/DatabaseError.js"
+import { batch } from "./batch.js"
 import { type CancelTarget, requestCancel } from "./cancel.js"
 import { into, out } from "./copy.js"
 import type { Line } from "./line.js"
 import type { Setting } from "./request.js"
+import { type Reports, residueOf } from "./residue.js"
 import { run, script } from "./run.js"
 import { streaming } from "./stream.js"
 import type { Notification } from "./wire.js"
@@ -163,10 +165,13 @@ const notifications = (line: Line): NonNullable<Option.Option.Value<DriverConnec
   )
 
 /** The session over a line. @since 0.1.0 @category constructors */
-export const session = (line: Line, options: SessionOptions): DriverConnection => {
+export const session = (line: Line, options: SessionOptions, reports: Reports): DriverConnection => {
   const send = script(line)
+  const residue = residueOf(line, reports)
+  if (!options.discard) line.statements.share()
   return {
     run: run(line, options.local),
+    batch: batch(line, options.local),
     script: (text) => send(text),
     stream: streaming(line, options.local),
     cancel: cancel(line, options),
@@ -175,7 +180,8 @@ export const session = (line: Line, options: SessionOptions): DriverConnection =
     busySince: () => line.busySince(),
     lost: Deferred.await(line.lost),
     ping: within(line, options.patience, "ping")(Effect.asVoid(send("-- ping", "ping"))),
-    reset: reset(line, options),
+    residue,
+    reset: Effect.tap(reset(line, options), () => Effect.sync(residue.accept)),
     destroy: destroy(line),
     notifications: options.listen ? Option.some(notifications(line)) : Option.none(),
     copy: Option.some({ into: into(line), out: out(line) })

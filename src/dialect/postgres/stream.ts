@@ -53,6 +53,7 @@ const portalReader = (
       const main = step("stream", request.rows)
       main.columns = columns
       const before = first ? beginning(request.begin, local, () => undefined) : []
+      if (first) line.notice(request.text)
       const group: Group = new Group({
         phase: "statement",
         script: false,

@@ -20,6 +20,8 @@ export interface Wire {
   readonly describe: (what: { readonly type: "P" | "S"; readonly name: string }) => void
   readonly execute: (config: { readonly portal: string; readonly rows: number }) => void
   readonly close: (what: { readonly type: "P" | "S"; readonly name: string }) => void
+  /** Asks for the answers so far. */
+  readonly flush: () => void
   readonly sync: () => void
   readonly query: (text: string) => void
   readonly sendCopyFail: (reason: string) => void

@@ -8,6 +8,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
 import { postgresCore } from "../../../src/dialect/postgres/index.js"
 import { adminUrl, freshDatabase, freshRole, query, scratchServerWith, urlWith } from "../../support/server.js"
 import { skip } from "../../support/skip.js"
@@ -42,7 +43,11 @@ const listener = (onConnection: (socket: Socket) => void) =>
 
 const at = (port: number) => `postgres://me:canary-password@127.0.0.1:${port}/db`
 const until = (condition: () => boolean) =>
-  Effect.sync(condition).pipe(Effect.repeat({ until: (held) => held }), Effect.timeout("5 seconds"))
+  // With a pause: a loop without one keeps sockets from being looked at for seconds.
+  Effect.sync(condition).pipe(
+    Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("5 millis") }),
+    Effect.timeout("5 seconds")
+  )
 
 describe("connecting", () => {
   it.live("a port where nothing listens is a ConnectionError that says what to look at", () =>
