@@ -10,6 +10,7 @@ import { resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import { ConnectionError, type DatabaseError, DatabaseNotFound, TooManyConnections } from "../../model/DatabaseError.js"
+import { type FolderLock, take } from "./lock.js"
 
 /** What is needed of the program. @since 0.1.0 @category models */
 export interface Program {
@@ -54,6 +55,8 @@ export class Engine {
   private program: Program | undefined
   private occupied = false
   private broken: unknown
+  private lock: FolderLock | undefined
+  private claimed = false
   private readonly folder: string
 
   constructor(
@@ -89,14 +92,15 @@ export class Engine {
             this.broken = undefined
           })
         ),
-        Effect.tapError(() => Effect.sync(() => folders.delete(this.folder))),
-        // Half a program cannot be given back.
-        Effect.uninterruptible,
-        Effect.timeoutFail({
-          duration: startLimit,
-          onTimeout: () => lost(`PGlite did not start within ${startLimit}`)
-        })
+        Effect.onError(() => Effect.sync(() => this.unlock()))
       )
+    ).pipe(
+      // Half a program cannot be given back.
+      Effect.uninterruptible,
+      Effect.timeoutFail({
+        duration: startLimit,
+        onTimeout: () => lost(`PGlite did not start within ${startLimit}`)
+      })
     )
   })
 
@@ -106,26 +110,39 @@ export class Engine {
       return Effect.fail(taken(`the PGlite folder ${this.folder} is open in this process already`))
     }
     folders.add(this.folder)
-    return Effect.onError(usable(this.folder), () => Effect.sync(() => folders.delete(this.folder)))
+    this.claimed = true
+    return Effect.zipRight(usable(this.folder), take(this.folder)).pipe(
+      Effect.flatMap((lock) =>
+        Effect.sync(() => {
+          this.lock = lock
+        })
+      ),
+      Effect.onError(() => Effect.sync(() => this.unlock()))
+    )
   })
+
+  private unlock(): void {
+    this.lock?.release()
+    this.lock = undefined
+    if (this.claimed) folders.delete(this.folder)
+    this.claimed = false
+  }
 
   /** It failed in a way no session survives. */
   break(cause: unknown): void {
     this.broken = cause
     this.program = undefined
-    folders.delete(this.folder)
+    this.unlock()
   }
 
   /** Ends the program; what is in a folder is on the disk then. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     const program = this.program
     this.program = undefined
-    return program === undefined
-      ? Effect.void
-      : Effect.ensuring(
-          Effect.ignore(Effect.tryPromise(() => program.close())),
-          Effect.sync(() => folders.delete(this.folder))
-        )
+    return Effect.ensuring(
+      program === undefined ? Effect.void : Effect.ignore(Effect.tryPromise(() => program.close())),
+      Effect.sync(() => this.unlock())
+    )
   })
 }
 

@@ -15,6 +15,7 @@ import { postgresCore } from "../postgres/index.js"
 import { inspect } from "../postgres/inspect.js"
 import { migrationLock } from "../postgres/migrationLock.js"
 import { resumption } from "../postgres/resumption.js"
+import { admin } from "./admin.js"
 import { connect, startPackage } from "./connect.js"
 import { Engine, start } from "./engine.js"
 
@@ -34,6 +35,11 @@ export const forTarget = (target: Target): Effect.Effect<Dialect, never, Scope.S
       inspect,
       migrationLock,
       resumption,
+      admin,
+      scratch: (config) => {
+        const memory = { ...config.target, database: ":memory:" }
+        return Effect.map(forTarget(memory), (dialect) => ({ config: { ...config, target: memory }, dialect }))
+      },
       name: "pglite",
       connect: connect(engine),
       fate: Option.none(),
