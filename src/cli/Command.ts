@@ -39,6 +39,8 @@ export interface Command {
   /** The options it takes besides those of every command. */
   readonly takes?: ReadonlyArray<Name>
   readonly argument?: Argument
+  /** The fields of its JSON; others may come with what they belong to. */
+  readonly gives: ReadonlyArray<string>
   /** What a person may want to know besides, for its help. */
   readonly notes?: ReadonlyArray<string>
   readonly run: (

@@ -1,6 +1,6 @@
 /**
- * The command table as `@effect/cli` wants it: values are decoded and completion scripts are written there. What comes in
- * has passed the guard; what goes wrong is told here in words of our own, because upstream's repeat what was written.
+ * The command table as `@effect/cli` wants it: values are decoded there. What comes in has passed
+ * the guard; what goes wrong is told here in words of our own, because upstream's repeat what was written.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
 import type { Argument, Command } from "./Command.js"
 import * as Guard from "./Guard.js"
 import { builtIn, globals, kindOf, type Name, names, type Options, parserOf } from "./Options.js"
-import { shown } from "./words.js"
+import { isUrl, shown } from "./words.js"
 
 const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer)
 
@@ -99,6 +99,9 @@ const called = ({ name }: Argument): string => `${/^[aeiou]/.test(name) ? "an" :
 const checkArguments = (command: Command, args: ReadonlyArray<string>): Effect.Effect<void, Guard.UsageError> => {
   const [least, most] = bounds(command.argument)
   const { argument, name } = command
+  if (args.some(isUrl)) {
+    return Effect.fail(Guard.usageError(`aquifer ${name} was given a URL (not shown) in no option. Write --url URL`))
+  }
   if (args.length > most) {
     const much =
       argument === undefined ? "no argument" : most === 1 ? "one argument; there is one more," : "fewer arguments;"
@@ -154,29 +157,3 @@ export const parse = (
 
 const notUnderstood = (command: Command): Effect.Effect<never, Guard.UsageError> =>
   Effect.fail(Guard.usageError(`aquifer ${command.name} was not understood. See aquifer ${command.name} --help`))
-
-const scripts = {
-  bash: Descriptor.getBashCompletions,
-  zsh: Descriptor.getZshCompletions,
-  fish: Descriptor.getFishCompletions
-}
-
-/** Choices are one word there, with commas between them. */
-const joined = /compgen -W "([\w-]+(?:,[\w-]+)+)"/
-
-/** In bash a path of three words is asked for as `a,b,c` and given as `a__b,c`: nothing is ever found below the second. */
-const nested = /^(\s+aquifer)((?:,[\w-]+)+)(,[\w-]+\))$/
-
-/** A shell's completion script; the parser's own wizard is not among what it offers. @since 0.1.0 @category conversions */
-export const completions = (root: Node, shell: keyof typeof scripts): Effect.Effect<string> =>
-  Effect.map(scripts[shell](root, "aquifer").pipe(Effect.provide(platform)), (lines) =>
-    lines
-      .filter((line) => !/'--wizard\[|-l wizard\b/.test(line))
-      .map((line) =>
-        line
-          .replace(" --wizard", "")
-          .replace(joined, (_, choices: string) => `compgen -W "${choices.replaceAll(",", " ")}"`)
-          .replace(nested, (_, first: string, path: string, last: string) => first + path.replaceAll(",", "__") + last)
-      )
-      .join("\n")
-  )

@@ -37,6 +37,9 @@ const unknown = (written: string): UsageError => {
     written,
     names.map((name) => `--${name}`)
   )
+  if (/^--(?:dry-?run|sql)$/.test(written)) {
+    return usageError(`unknown option ${shown(written)}. aquifer migrate plan shows what would be run`)
+  }
   return usageError(
     `unknown option ${shown(written)}. ${near === undefined ? "aquifer --help lists them" : `Did you mean ${near}?`}`
   )

@@ -44,6 +44,8 @@ export const ofCommand = (command: Command, style: Style): string => {
     "",
     ...(command.notes === undefined ? [] : [...command.notes, ""]),
     ...(own.length === 0 ? [] : [...optionLines(own), ""]),
+    `With --json: { ${command.gives.join(", ")} }; of a failure: { error: { code, messages } }.`,
+    "",
     style.dim("Options of every command, in any place:"),
     ...optionLines(globals),
     "",

@@ -14,6 +14,8 @@ export interface Kind<A> {
   readonly short?: string
   /** May be given more than once. */
   readonly many?: boolean
+  /** What shells complete its value with. */
+  readonly completes?: "file" | "folder"
   /** Belongs to every command. */
   readonly global?: boolean
   readonly meaning: string
@@ -22,7 +24,7 @@ export interface Kind<A> {
   readonly parser: (name: string) => CliOptions.Options<A>
 }
 
-type Details = Omit<Kind<unknown>, "parser" | "expects" | "value" | "many">
+type Details = Omit<Kind<unknown>, "parser" | "expects" | "value" | "many" | "completes">
 
 const optional = <A>(parser: CliOptions.Options<A>): CliOptions.Options<A | undefined> =>
   CliOptions.map(CliOptions.optional(parser), Option.getOrUndefined)
@@ -44,6 +46,7 @@ const text = (value: string, details: Details): Kind<string | undefined> => ({
 const path = (value: string, details: Details): Kind<string | undefined> => ({
   ...details,
   value,
+  completes: "file",
   expects: "the path of a file, not of a folder",
   parser: (name) => optional(CliOptions.withPseudoName(CliOptions.file(name), value))
 })
@@ -58,6 +61,7 @@ const many = (value: string, details: Details): Kind<ReadonlyArray<string>> => (
 
 const paths = (value: string, details: Details): Kind<ReadonlyArray<string>> => ({
   ...many(value, details),
+  completes: "folder",
   expects: "the path of a folder, not of a file",
   parser: (name) => CliOptions.repeated(CliOptions.withPseudoName(CliOptions.directory(name), value))
 })

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
 import type { Activity } from "../Dialect.js"
 import { Dialect } from "../Dialect.js"
+import * as Dialects from "../dialect/index.js"
 import { describeTarget } from "../model/DatabaseConfig.js"
 import { UnsupportedError } from "../model/DatabaseError.js"
 import { type Command, onDatabase, show } from "./Command.js"
@@ -48,10 +49,11 @@ const cells = (one: Activity): ReadonlyArray<string> => [
 export const connections: Command = {
   name: "connections",
   summary: "the sessions the server sees under our application name",
+  gives: ["database", "applicationName", "sessions"],
   takes: ["all"],
   run: (options) =>
     Effect.gen(function* () {
-      const config = yield* Target.resolve(options)
+      const config = yield* Effect.flatMap(Target.resolve(options), Dialects.identified)
       const applicationName = options.all ? "" : config.applicationName
       const found = yield* onDatabase({ ...config, connect: "lazy" }, seen(applicationName))
       // The session that asks is not among them, but others of this command are its pool's.

@@ -9,7 +9,7 @@ import type { Admin } from "../Dialect.js"
 import * as Dialects from "../dialect/index.js"
 import * as Migrator from "../migration/Migrator.js"
 import { type DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
-import { UnsupportedError } from "../model/DatabaseError.js"
+import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
 import { type Command, confirmed, onDatabase, show, Told, told } from "./Command.js"
 import { prefix } from "./Failure.js"
 import { plural } from "./layout.js"
@@ -17,29 +17,39 @@ import { source, watched } from "./migrate/source.js"
 import type { Options } from "./Options.js"
 import * as Target from "./Target.js"
 
-const admin = (config: DatabaseConfig): Effect.Effect<Admin, Told> =>
+const outside = <A>(
+  config: DatabaseConfig,
+  does: (admin: Admin, config: DatabaseConfig) => Effect.Effect<A, DatabaseError>
+): Effect.Effect<A, Told> =>
   told(
-    Effect.flatMap(Effect.scoped(Dialects.forTarget(config.target)), ({ admin }) =>
-      admin === undefined
-        ? Effect.fail(
-            new UnsupportedError({
-              operation: "connect",
-              reason: "this product's databases are not made or dropped from outside",
-              hint: "Use the product's own tools"
-            })
-          )
-        : Effect.succeed(admin)
+    Effect.scoped(
+      Dialects.recognising(config, (config) =>
+        Effect.flatMap(
+          Dialects.forTarget(config.target),
+          ({ admin }): Effect.Effect<A, DatabaseError> =>
+            admin === undefined
+              ? Effect.fail(
+                  new UnsupportedError({
+                    operation: "connect",
+                    reason: "this product's databases are not made or dropped from outside",
+                    hint: "Use the product's own tools"
+                  })
+                )
+              : does(admin, config)
+        )
+      )
     ),
     config
   )
 
-const make = (config: DatabaseConfig) => Effect.flatMap(admin(config), (on) => told(on.create(config), config))
-const remove = (config: DatabaseConfig) => Effect.flatMap(admin(config), (on) => told(on.drop(config), config))
+const make = (config: DatabaseConfig) => outside(config, (admin, config) => admin.create(config))
+const remove = (config: DatabaseConfig) => outside(config, (admin, config) => admin.drop(config))
 
 /** @since 0.1.0 @category commands */
 export const create: Command = {
   name: "db create",
   summary: "make the database; nothing happens where it is there",
+  gives: ["database", "created"],
   run: (options) =>
     Effect.gen(function* () {
       const config = yield* Target.resolve(options)
@@ -76,6 +86,7 @@ const permitted = (options: Options, what: string, check: Effect.Effect<unknown,
 export const drop: Command = {
   name: "db drop",
   summary: "drop the database, whoever is connected; never in production",
+  gives: ["database", "dropped"],
   run: (options) =>
     Effect.gen(function* () {
       const config = yield* permitted(options, "this drops")
@@ -91,6 +102,7 @@ export const drop: Command = {
 export const reset: Command = {
   name: "db reset",
   summary: "drop, create and migrate it; never in production",
+  gives: ["database", "dropped", "applied"],
   run: (options) =>
     Effect.gen(function* () {
       // What could not be migrated afterwards is not dropped.

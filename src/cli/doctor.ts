@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
 import type { Check } from "../Dialect.js"
 import { Dialect } from "../Dialect.js"
+import * as Dialects from "../dialect/index.js"
 import * as Migrator from "../migration/Migrator.js"
 import { protect } from "../model/config/redacted.js"
 import { type DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
@@ -129,7 +130,7 @@ const examined = (options: Options) =>
           : wrong("configuration", error)
       return { database: undefined, checks: [...runtime(), ...problems] }
     }
-    const config = resolved.right
+    const config = yield* Dialects.identified(resolved.right)
     const database = describeTarget(config)
     const configuration = fine(
       "configuration",
@@ -150,6 +151,7 @@ const examined = (options: Options) =>
 export const doctor: Command = {
   name: "doctor",
   summary: "configuration, reachability, rights, versions, clocks, migrations: what is wrong and what to do",
+  gives: ["ok", "database", "checks"],
   notes: ["Exits 1 when something is wrong, and 3 when only migrations are pending."],
   run: (options) =>
     Effect.gen(function* () {

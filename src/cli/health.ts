@@ -10,6 +10,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as Dialects from "../dialect/index.js"
 import { protect } from "../model/config/redacted.js"
 import { describeTarget } from "../model/DatabaseConfig.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
@@ -56,11 +57,12 @@ const check = (database: string): Effect.Effect<Shown, DatabaseError, SqlClient.
 export const health: Command = {
   name: "health",
   summary: "whether the database answers, and how fast; exits 1 when it does not",
+  gives: ["database", "product", "status", "millis", "version", "facts"],
   takes: ["watch", "every"],
   run: (options) =>
     Effect.gen(function* () {
       const terminal = yield* Terminal
-      const config = yield* Target.resolve(options)
+      const config = yield* Effect.flatMap(Target.resolve(options), Dialects.identified)
       const database = describeTarget(config)
       // A layer that must not connect: what is down is the check's to find out.
       const lazy = protect({ ...config, connect: "lazy" })

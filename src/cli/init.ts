@@ -6,6 +6,7 @@
  */
 import { access, mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import { type Command, show, Told } from "./Command.js"
 import { prefix } from "./Failure.js"
@@ -43,6 +44,7 @@ const written = async (file: string, text: string): Promise<boolean> => {
 export const init: Command = {
   name: "init",
   summary: "a migrations folder and a .env to begin with; changes nothing that is there",
+  gives: ["created", "already", "migrations"],
   run: (options) =>
     Effect.gen(function* () {
       const [folder] = folders(options)
@@ -66,11 +68,14 @@ export const init: Command = {
             ]
           })
       })
+      // Whoever came by way of npx has no command of that name.
+      const npx = yield* Effect.orElseSucceed(Config.withDefault(Config.string("npm_command"), ""), () => "")
+      const aquifer = npx === "exec" ? "npx aquifer" : "aquifer"
       yield* show(options, { ...said, migrations: folder }, ({ already, created }, style) => [
         ...created.map((file) => `  ${style.green("created")}  ${file}`),
         ...already.map((file) => `  ${style.dim("is there")} ${file}`),
         "",
-        `  Next: set DATABASE_URL in .env, then ${style.bold("aquifer migrate new create users")} and ${style.bold("aquifer migrate up")}`
+        `  Next: set DATABASE_URL in .env, then ${style.bold(`${aquifer} migrate new create users`)} and ${style.bold(`${aquifer} migrate up`)}`
       ])
       return 0 as const
     })

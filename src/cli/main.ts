@@ -11,6 +11,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
 import type { Command, Failure } from "./Command.js"
+import * as Completions from "./Completions.js"
 import { commands, groups } from "./commands.js"
 import { lines, prefix, sentence } from "./Failure.js"
 import * as Grammar from "./Grammar.js"
@@ -19,7 +20,7 @@ import * as Help from "./Help.js"
 import { globals, type Options } from "./Options.js"
 import type { ExitCode } from "./Process.js"
 import { live, Terminal } from "./Terminal.js"
-import { nearest, shown } from "./words.js"
+import { concealed, nearest, shown } from "./words.js"
 
 /** Not an import: Node 20 warns on standard error about those of JSON. */
 const about: { readonly version: string; readonly description: string } = createRequire(import.meta.url)(
@@ -57,32 +58,48 @@ const noCommand = ([first = "", second]: ReadonlyArray<string>): Guard.UsageErro
   )
 }
 
+/** What the command says of itself. */
+interface Answer {
+  readonly about: "help" | "version" | "script"
+  readonly text: string
+}
+
+const written = ({ about, text }: Answer): string => JSON.stringify({ [about]: text }, null, 2)
+
 /** What is asked about the command itself, and not of it. */
 const asked = (
   { given, words }: Guard.Written,
   command: Command | undefined
-): Effect.Effect<string | undefined, Guard.UsageError, Terminal> =>
-  Effect.map(Terminal, ({ style }) => {
-    if (given.has("version")) return about.version
+): Effect.Effect<Answer | undefined, Guard.UsageError, Terminal> =>
+  Effect.map(Terminal, ({ style }): Answer | undefined => {
+    if (given.has("version")) return { about: "version", text: about.version }
     if (!given.has("help")) return undefined
-    if (command !== undefined) return Help.ofCommand(command, style)
+    const help = (text: string): Answer => ({ about: "help", text })
+    if (command !== undefined) return help(Help.ofCommand(command, style))
     const [first = "", ...others] = words
-    if (first === "") return Help.ofAll(about, commands, style)
+    if (first === "") return help(Help.ofAll(about, commands, style))
     return others.length === 0 && below(first).length > 0
-      ? Help.ofGroup(first, groups[first] ?? "", below(first), style)
+      ? help(Help.ofGroup(first, groups[first] ?? "", below(first), style))
       : undefined
   })
 
-type Shell = "bash" | "zsh" | "fish"
-const isShell = (shell: string): shell is Shell => ["bash", "zsh", "fish"].includes(shell)
+const isShell = (shell: string): shell is Completions.Shell => ["bash", "zsh", "fish"].includes(shell)
 
 /** Options by themselves: `--completions bash`, or nothing at all. */
 const bare = ({ given }: Guard.Written): Effect.Effect<ExitCode, Guard.UsageError, Terminal> =>
   Effect.flatMap(Terminal, (terminal) => {
     const shell = given.get("completions")?.[0]
-    if (shell === undefined) return Effect.as(terminal.complain(Help.ofAll(about, commands, terminal.style)), 2)
+    if (shell === undefined) {
+      return given.has("json")
+        ? Effect.fail(Guard.usageError("which command? aquifer --help lists them"))
+        : Effect.as(terminal.complain(Help.ofAll(about, commands, terminal.style)), 2)
+    }
+    const script = (shell: Completions.Shell): Answer => ({
+      about: "script",
+      text: Completions.script(commands, groups, shell)
+    })
     return isShell(shell)
-      ? Effect.as(Effect.flatMap(Grammar.completions(root, shell), terminal.print), 0)
+      ? Effect.as(terminal.print(given.has("json") ? written(script(shell)) : script(shell).text), 0)
       : Effect.fail(Guard.usageError("--completions takes one of bash, zsh, fish. Write --completions bash"))
   })
 
@@ -95,7 +112,9 @@ const chosen = (args: ReadonlyArray<string>): Effect.Effect<ExitCode, Failure, T
     const { given, words } = helped
     const command = find(words)
     const answer = yield* asked(helped, command)
-    if (answer !== undefined) return yield* Effect.as(terminal.print(answer), 0 as const)
+    if (answer !== undefined) {
+      return yield* Effect.as(terminal.print(given.has("json") ? written(answer) : answer.text), 0 as const)
+    }
     if (words.length === 0 || given.has("completions")) return yield* bare(helped)
     if (command === undefined) return yield* Effect.fail(noCommand(words))
     const known = [...(command.takes ?? []), ...globals]
@@ -126,20 +145,51 @@ const levels = {
 const logging = <A, E, R>(options: Options, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   options["log-level"] === undefined ? effect : Logger.withMinimumLogLevel(effect, levels[options["log-level"]])
 
+/** Also of a line that could not be read. */
+const wantsJson = (args: ReadonlyArray<string>): boolean => {
+  const end = args.indexOf("--")
+  return (end < 0 ? args : args.slice(0, end)).includes("--json")
+}
+
+/** A terminal that knows whether a result has been printed: a failure is one only where nothing has. */
+const observed = (terminal: Terminal): { readonly terminal: Terminal; readonly printed: () => boolean } => {
+  let printed = false
+  const print = (text: string) =>
+    Effect.suspend(() => {
+      printed = true
+      return terminal.print(text)
+    })
+  return { terminal: { ...terminal, print }, printed: () => printed }
+}
+
 /** The command, its failures told; it does not fail itself. @since 0.1.0 @category running */
 export const main = (args: ReadonlyArray<string>): Effect.Effect<ExitCode> =>
-  Effect.flatMap(live, (terminal) =>
-    Effect.scoped(chosen(args)).pipe(
+  Effect.flatMap(live, (own) => {
+    const { printed, terminal } = observed(own)
+    /** Whoever reads JSON finds it there whatever happens; people read standard error. */
+    const result = (code: number, messages: ReadonlyArray<string>): Effect.Effect<void> =>
+      wantsJson(args) && !printed()
+        ? terminal.print(JSON.stringify({ error: { code, messages } }, null, 2))
+        : Effect.void
+    const say = (code: ExitCode, lines: ReadonlyArray<string>): Effect.Effect<ExitCode> => {
+      const texts = lines.map(concealed)
+      const messages = texts.map((text) => (text.startsWith(prefix) ? text.slice(prefix.length) : text))
+      return Effect.forEach(texts, terminal.complain, { discard: true }).pipe(
+        Effect.zipRight(result(code, messages)),
+        Effect.as(code)
+      )
+    }
+    return Effect.scoped(chosen(args)).pipe(
       Effect.provideService(Terminal, terminal),
       Effect.catchAllCause((cause): Effect.Effect<ExitCode> => {
         if (Cause.isInterrupted(cause)) return Effect.interrupt
         const failure = Cause.failureOption(cause)
         const error = failure._tag === "Some" ? failure.value : undefined
-        const say = (texts: ReadonlyArray<string>) => Effect.forEach(texts, terminal.complain, { discard: true })
-        if (error?._tag === "UsageError") return Effect.as(say([prefix + sentence(error.message)]), 2)
-        return Effect.as(say(error?._tag === "Told" ? error.lines : lines(cause)), 1)
+        if (error?._tag === "UsageError") return say(2, [prefix + sentence(error.message)])
+        return say(1, error?._tag === "Told" ? error.lines : lines(cause))
       }),
+      Effect.onInterrupt(() => result(130, ["interrupted"])),
       // Results go to standard output, and nothing but results.
       Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
     )
-  )
+  })

@@ -42,3 +42,12 @@ export const nearest = (word: string, known: ReadonlyArray<string>): string | un
 /** A plain short word in quotes; anything else may be a secret and is not repeated. @since 0.1.0 @category conversions */
 export const shown = (word: string): string =>
   /^-{0,2}[A-Za-z][A-Za-z-]{0,23}$/.test(word) || /^-\d{1,3}$/.test(word) ? JSON.stringify(word) : "(not shown)"
+
+/** A database's place written where something else was expected. @since 0.1.0 @category guards */
+export const isUrl = (word: string): boolean => /^[a-z][\w+.-]*:\/\//i.test(word)
+
+/** Without what a password in it may be, whoever put it there. @since 0.1.0 @category conversions */
+export const concealed = (text: string): string =>
+  text
+    .replace(/([a-z][\w+.-]*:\/{1,2}[^\s:@/"']*:)[^\s"']*@/gi, "$1***@")
+    .replace(/\b((?:ssl)?password=)[^\s&"']+/gi, "$1***")

@@ -6,13 +6,15 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
+import * as Adopt from "./Adopt.js"
 import { agreed, type Desk, desk, look, type Options, sideBySide } from "./Desk.js"
 import * as Graph from "./Graph.js"
-import { type Entry, entryOf } from "./Ledger.js"
+import { doneSteps, type Entry, entryOf } from "./Ledger.js"
 import { targets, type Way, wanted } from "./Move.js"
 import { type Recorder, recorder } from "./Record.js"
 import { label } from "./Revision.js"
 import { irreversible } from "./Runner.js"
+import { apart, comment, statement } from "./Sheet.js"
 import { type Direction, type Failure, now } from "./Task.js"
 import { units } from "./Units.js"
 
@@ -56,11 +58,13 @@ export const plan = (
     Effect.gen(function* () {
       const at = yield* desk(options)
       const direction = options.direction ?? "up"
-      const entries = options.from === undefined ? (yield* look(at)).entries : yield* assumed(at, options.from)
+      const { entries, taken } = yield* options.from === undefined
+        ? found(at)
+        : Effect.map(assumed(at, options.from), (entries) => ({ entries, taken: [] }))
       const todo =
         direction === "up"
           ? yield* wanted(
-              options.from === undefined ? yield* agreed(at, entries, "unlocked") : sideBySide(at, entries),
+              options.from === undefined ? yield* agreed(at, entries, "locked") : sideBySide(at, entries),
               options
             )
           : (yield* targets(at, entries, options)).map(({ node }) => node)
@@ -69,21 +73,47 @@ export const plan = (
       const revisions: Array<Planned> = []
       const texts: Array<string> = []
       for (const node of todo) {
-        const { body, planned } = yield* one(at, recording, node, direction, applied)
+        const { body, planned } = yield* one(
+          at,
+          recording,
+          node,
+          direction,
+          applied,
+          entries.find((entry) => entry.id === node.id)
+        )
         if (direction === "up") applied.add(node.id)
         else applied.delete(node.id)
         revisions.push(planned)
         texts.push(body)
       }
+      const ledger = at.ledger.texts
       const create =
-        direction === "up" && entries.length === 0 ? at.ledger.texts.create.map((text) => `${text};\n`) : []
-      const sql = [...(texts.length === 0 ? [] : [preface, ...create]), ...texts].join("\n")
+        taken.length > 0 || (direction === "up" && entries.length === 0)
+          ? [...ledger.create.map((text) => `${text};\n`), ...taken.map((entry) => statement(ledger.insert(entry)))]
+          : []
+      const { sheet } = at.connections.dialect
+      const settings = (all: ReadonlyArray<string> = []) => (all.length === 0 ? [] : [all.map(statement).join("")])
+      const sql =
+        texts.length === 0
+          ? ""
+          : [preface, ...settings(sheet?.first), ...create, ...texts, ...settings(sheet?.last)].join("\n")
       return { ledger: at.ledger.place.table, revisions, sql }
     })
   ).pipe(Effect.withSpan("Migrator.plan", { captureStackTrace: false }))
 
 const preface =
   "-- To be run by a program that stops at the first error (psql -v ON_ERROR_STOP=1, sqlite3 -bail), with no runner beside it.\n"
+
+/** The ledger as it is, and what of it would first be taken over from another tool's. */
+const found = (at: Desk) =>
+  Effect.gen(function* () {
+    const { adopts, entries } = yield* look(at)
+    if (adopts === undefined) return { entries, taken: [] }
+    const taken = yield* Effect.scoped(
+      Effect.flatMap(at.connections.reserve, (own) => Adopt.adopted(own, adopts, at.graph, "a plan"))
+    )
+    return { entries: taken, taken }
+  })
 
 /** The ledger as it would be at that revision. */
 const assumed = (at: Desk, from: string): Effect.Effect<ReadonlyArray<Entry>, Failure> =>
@@ -113,13 +143,28 @@ const sources = {
   paper: "recorded where nothing answered: it may send something else"
 } as const
 
-/** A comment must not end before its line does. */
-const comment = (text: string): string => `-- ${text.replace(/\s*[\r\n]+\s*/g, " ")}\n`
+/** What a run that did not come to its end has left to be done. */
+const halfway = (entry: Entry | undefined, direction: Direction) => {
+  if (entry === undefined || entry.state !== (direction === "up" ? "applying" : "reverting")) return undefined
+  const done = doneSteps(entry.step)
+  return {
+    step: entry.step,
+    done,
+    warnings: [
+      `an earlier run has done ${done} of its statements: it goes on behind them`,
+      ...(entry.step < 0 ? [`that run began statement ${done + 1}: look whether it is done before you run this`] : [])
+    ]
+  }
+}
 
-/** A comment at a statement's end must not swallow the semicolon. */
-const statement = (text: string): string => `${text.trim()}${/--[^\n]*$/.test(text.trim()) ? "\n" : ""};\n`
-
-const one = (at: Desk, recording: Recorder, node: Graph.Node, direction: Direction, applied: ReadonlySet<string>) =>
+const one = (
+  at: Desk,
+  recording: Recorder,
+  node: Graph.Node,
+  direction: Direction,
+  applied: ReadonlySet<string>,
+  entry: Entry | undefined
+) =>
   Effect.gen(function* () {
     const { dialect } = at.connections
     const loaded = yield* node.load
@@ -130,6 +175,8 @@ const one = (at: Desk, recording: Recorder, node: Graph.Node, direction: Directi
         ? yield* recording.record(node, direction, applied)
         : { statements: body.statements.map(({ text }) => text), from: "text" as const, incomplete: [] }
     const transaction = loaded.transaction && dialect.can.has("transactionalDdl")
+    const half = transaction ? undefined : halfway(entry, direction)
+    const warnings = [...(half?.warnings ?? []), ...recorded.incomplete]
     const planned: Planned = {
       id: node.id,
       name: node.name,
@@ -137,8 +184,8 @@ const one = (at: Desk, recording: Recorder, node: Graph.Node, direction: Directi
       direction,
       from: recorded.from,
       transaction,
-      statements: recorded.statements,
-      warnings: recorded.incomplete
+      statements: recorded.statements.slice(half?.done ?? 0),
+      warnings
     }
     const { texts } = at.ledger
     const { begin, commit } = { begin: dialect.transaction.begin({}), commit: dialect.transaction.commit }
@@ -159,26 +206,41 @@ const one = (at: Desk, recording: Recorder, node: Graph.Node, direction: Directi
       ...(transaction ? { finished_at: stamp } : {})
     })
     const leaves = texts.remove(node.id)
+    // Only where a name behind a colon cannot be a placeholder.
+    const numbered = dialect.placeholder(1) !== dialect.placeholder(2)
+    const written = (texts: ReadonlyArray<string>) =>
+      texts.map((text) => statement(numbered ? apart(text) : text)).join("")
     const head = [
       comment(`${label(node)}, ${direction}: ${sources[recorded.from]}`),
-      ...recorded.incomplete.map((text) => comment(`WARNING: ${text}`))
+      ...warnings.map((text) => comment(`WARNING: ${text}`))
     ]
     if (transaction) {
       const inside = [...recorded.statements, direction === "up" ? arrives : leaves]
-      return { planned, body: [...head, ...[begin, ...inside, commit].map(statement)].join("") }
+      return { planned, body: [...head, written([begin, ...inside, commit])].join("") }
     }
+    const state = direction === "up" ? "applying" : "reverting"
     const steps: Array<string> = [
-      direction === "up" ? arrives : texts.update(node.id, { state: "reverting", step: 0, error: undefined })
+      direction === "up" && half === undefined
+        ? arrives
+        : texts.update(node.id, { state, step: half?.step ?? 0, error: undefined })
     ]
     if (body._tag === "effect") steps.push(...recorded.statements)
     else {
       for (const unit of yield* units(dialect, body, { revision: label(node), file: node.file })) {
+        if (unit.to <= (half?.done ?? 0)) continue
         const done = texts.update(node.id, { step: unit.to })
         const sent = unit.statements.map(({ text }) => text)
         // Only what is known to run in a transaction is put into one: here no server can be asked.
         steps.push(...(unit.run === "transaction" ? [begin, ...sent, done, commit] : [...sent, done]))
       }
     }
-    steps.push(direction === "up" ? texts.update(node.id, { state: "applied" }, { finished_at: stamp }) : leaves)
-    return { planned, body: [...head, ...steps.map(statement)].join("") }
+    // A program is one step.
+    const end = {
+      state: "applied" as const,
+      ...(body._tag === "effect" ? { step: 1 } : {}),
+      // It may have been mended since.
+      ...(half === undefined ? {} : { checksum: node.checksum })
+    }
+    steps.push(direction === "up" ? texts.update(node.id, end, { finished_at: stamp }) : leaves)
+    return { planned, body: [...head, written(steps)].join("") }
   })

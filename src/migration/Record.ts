@@ -11,15 +11,16 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DriverConnection } from "../Dialect.js"
 import * as LiveSchema from "../model/LiveSchema.js"
-import type { MigrationError } from "../model/MigrationError.js"
+import { MigrationError } from "../model/MigrationError.js"
 import { execute, type Within } from "./Body.js"
 import { type Desk, underLock } from "./Desk.js"
 import type { Node } from "./Graph.js"
 import { nextSequence } from "./Ledger.js"
 import { inline } from "./Literal.js"
-import type { Body } from "./Revision.js"
+import { type Body, label } from "./Revision.js"
 import { irreversible, type Job, runAll } from "./Runner.js"
 import { revisions, scratch } from "./Scratch.js"
+import { step } from "./SqlFile.js"
 import type { Direction, Failure, Run } from "./Task.js"
 import { watch } from "./watch.js"
 
@@ -30,6 +31,8 @@ export interface Recorded {
   readonly from: "scratch" | "paper"
   /** Why it is not all there is, where it is not. */
   readonly incomplete: ReadonlyArray<string>
+  /** What it failed with before its end; nothing where it came to its end. */
+  readonly broke: MigrationError | undefined
 }
 
 /** @since 0.1.0 @category models */
@@ -47,9 +50,10 @@ interface Tape {
   readonly incomplete: Array<string>
 }
 
-/** @since 0.1.0 @category constructors */
-export const recorder = (at: Desk): Effect.Effect<Recorder, never, Scope.Scope> =>
+/** On a scratch database where there can be one, unless told to ask none. @since 0.1.0 @category constructors */
+export const recorder = (at: Desk, on: "scratch" | "paper" = "scratch"): Effect.Effect<Recorder, never, Scope.Scope> =>
   Effect.gen(function* () {
+    if (on === "paper") return { record: (node, direction) => paper(at, node, direction, "it was not to be asked") }
     const scope = yield* Effect.scope
     const options = { ...at.options, loader: revisions(at.graph), hooks: {}, onEvent: undefined }
     const other = yield* Effect.cached(Effect.either(Scope.extend(scratch(at, options), scope)))
@@ -61,7 +65,7 @@ export const recorder = (at: Desk): Effect.Effect<Recorder, never, Scope.Scope> 
           const tape = blank()
           const done = yield* Effect.either(onScratch(found.right, node, direction, applied, tape))
           return done._tag === "Right"
-            ? { ...tape, from: "scratch" as const }
+            ? { ...tape, from: "scratch" as const, broke: undefined }
             : yield* paper(at, node, direction, done.left.message)
         })
     }
@@ -69,13 +73,35 @@ export const recorder = (at: Desk): Effect.Effect<Recorder, never, Scope.Scope> 
 
 const blank = (): Tape => ({ statements: [], incomplete: [] })
 
-/** Hears everything that changes something. */
+/** The calls that a query may make without changing anything, and words that only look like calls. */
+const harmless = new Set(
+  `ALL AND ANY ARRAY AS AVG BETWEEN BY CASE CAST COALESCE COUNT CURRENT_DATABASE CURRENT_SCHEMA DISTINCT ELSE EXISTS
+  FILTER FROM HAVING IN JOIN LATERAL LENGTH LIKE LIMIT LOWER MAX MIN NOT NULLIF NOW OFFSET ON OR OVER SELECT SOME SUM THEN
+  TO_REGCLASS UNION UPPER USING VALUES VERSION WHEN WHERE WITH`.split(/\s+/)
+)
+
+/** A query that calls what is not known to be harmless may be there for what that does. */
+const mayAct = (text: string): boolean => {
+  let word: string | undefined
+  for (let i = 0; i < text.length; ) {
+    const { blank, end, word: found } = step(text, i)
+    if (text[i] === "(" && word !== undefined && !harmless.has(word)) return true
+    if (!blank) word = found !== "" ? found : text[i] === '"' ? text.slice(i, end) : undefined
+    i = end
+  }
+  return false
+}
+
+/** Hears everything that changes something. `around`: the BEGIN that stands around what is written down. */
 const tap =
-  (at: Desk, tape: Tape) =>
+  (at: Desk, tape: Tape, around: string | undefined) =>
   (connection: DriverConnection): DriverConnection => {
     const { dialect } = at.connections
+    /** Of a text that begins a transaction: what is not the revision's own. */
+    const within = (text: string): string =>
+      around === undefined || !text.startsWith(around) ? text : text.slice(around.length).replace(/^;\s*/, "")
     const heard = (text: string, params: ReadonlyArray<unknown> = []) => {
-      if (dialect.kind(text) === "read") return
+      if (text === "" || (dialect.kind(text) === "read" && !mayAct(text))) return
       const written = inline(dialect, text, params)
       if (written === undefined) tape.incomplete.push(`a parameter of this cannot be written down: ${text}`)
       tape.statements.push(written ?? text)
@@ -84,18 +110,24 @@ const tap =
       ...watch(connection).connection,
       run: (request) =>
         Effect.suspend(() => {
-          // The transaction of the revision itself stands around what is written down.
-          if (request.begin !== undefined && connection.status() !== "idle") heard(request.begin)
+          if (request.begin !== undefined) heard(within(request.begin))
           heard(request.text, request.params)
           return connection.run(request)
         }),
       script: (text) =>
         Effect.suspend(() => {
-          heard(text)
+          heard(within(text))
           return connection.script(text)
         })
     }
   }
+
+/** The BEGIN around a revision, where it has one. */
+const around = (at: Desk, node: Node): Effect.Effect<string | undefined, MigrationError> =>
+  Effect.map(node.load, ({ transaction }) => {
+    const { dialect } = at.connections
+    return transaction && dialect.can.has("transactionalDdl") ? dialect.transaction.begin({}) : undefined
+  })
 
 /** Brings the scratch database to where the revision begins, and runs it there. */
 const onScratch = (
@@ -121,14 +153,28 @@ const onScratch = (
     ]
     return Effect.flatMap(runAll(run, before), () =>
       Effect.flatMap(run.ledger.read(run.own), (entries) =>
-        Effect.asVoid(
-          runAll({ ...run, tap: tap(at, tape) }, [
-            { node, direction, entry: entries.find((entry) => entry.id === node.id), sequence: nextSequence(entries) }
-          ])
+        Effect.flatMap(around(at, node), (begin) =>
+          Effect.asVoid(
+            runAll({ ...run, tap: tap(at, tape, begin) }, [
+              { node, direction, entry: entries.find((entry) => entry.id === node.id), sequence: nextSequence(entries) }
+            ])
+          )
         )
       )
     )
   })
+
+const broken = (error: Failure, node: Node): MigrationError =>
+  error._tag === "MigrationError"
+    ? error
+    : new MigrationError({
+        reason: "failed",
+        problem: error.reason,
+        remedy: "Look at it with a database that it can be recorded on",
+        revision: label(node),
+        file: node.file,
+        cause: error
+      })
 
 const silent = { rows: [], tag: "", count: 0, raw: [] }
 
@@ -162,7 +208,7 @@ const paper = (at: Desk, node: Node, direction: Direction, why: string): Effect.
       appliedBy: "",
       hooks: {},
       tell: () => Effect.void,
-      tap: tap(at, tape),
+      tap: tap(at, tape, yield* around(at, node)),
       schema: LiveSchema.empty
     }
     const loaded = yield* node.load
@@ -181,6 +227,7 @@ const paper = (at: Desk, node: Node, direction: Direction, why: string): Effect.
         ...tape.incomplete,
         `nothing answered what it asked (${why})`,
         ...(done._tag === "Left" ? [`it did not come to its end: ${done.left.message}`] : [])
-      ]
+      ],
+      broke: done._tag === "Left" ? broken(done.left, node) : undefined
     }
   })

@@ -95,3 +95,15 @@ export const start = (
 /** Runs `aquifer` to its end. */
 export const aquifer = (args: ReadonlyArray<string>, settings: Settings): Effect.Effect<Ended> =>
   Effect.scoped(Effect.flatMap(start(args, settings), ({ ended }) => Effect.promise(() => ended)))
+
+/** The command in one folder on one database: its code and its JSON. */
+export const driver = (cwd: string, env: Readonly<Record<string, string>>) => ({
+  json: (...args: ReadonlyArray<string>) =>
+    Effect.map(aquifer([...args, "--json"], { cwd, env }), ({ code, err, out }) => ({
+      code,
+      err,
+      // What a command prints is looked at by its test.
+      out: (out === "" ? undefined : JSON.parse(out)) as never
+    })),
+  run: (...args: ReadonlyArray<string>) => aquifer(args, { cwd, env })
+})

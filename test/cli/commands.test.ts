@@ -1,33 +1,21 @@
 /** Every command by the real process: what it does, what it prints for programs, and how it ends. */
 import * as fs from "node:fs/promises"
-import * as path from "node:path"
 import { describe, expect, it } from "@effect/vitest"
-import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { adminQuery, freshDatabase, query, urlWith } from "../support/server.js"
-import { aquifer } from "./command.js"
+import { freshDatabase, query } from "../support/server.js"
+import { aquifer, driver } from "./command.js"
 import { project, tables, write } from "./migrations.js"
 
-const limit = 120_000
+// PGlite starts anew with each process, which takes seconds.
+const limit = 300_000
 type Env = Readonly<Record<string, string>>
 
 const products: Readonly<Record<string, Effect.Effect<Env, unknown, Scope.Scope>>> = {
   SQLite: Effect.succeed({ DATABASE_URL: "sqlite:app.db" }),
-  PostgreSQL: Effect.map(freshDatabase, (url) => ({ DATABASE_URL: url }))
+  PostgreSQL: Effect.map(freshDatabase, (url) => ({ DATABASE_URL: url })),
+  PGlite: Effect.succeed({ DATABASE_URL: "pglite:data" })
 }
-
-/** The command in one folder on one database: its code and its JSON. */
-const driver = (cwd: string, env: Env) => ({
-  json: (...args: ReadonlyArray<string>) =>
-    Effect.map(aquifer([...args, "--json"], { cwd, env }), ({ code, err, out }) => ({
-      code,
-      err,
-      // What a command prints is looked at by its test.
-      out: (out === "" ? undefined : JSON.parse(out)) as never
-    })),
-  run: (...args: ReadonlyArray<string>) => aquifer(args, { cwd, env })
-})
 
 describe.each(Object.entries(products))("on %s", (_, environment) => {
   it.scopedLive(
@@ -154,124 +142,6 @@ describe.each(Object.entries(products))("on %s", (_, environment) => {
   )
 })
 
-describe("aquifer migrate plan", () => {
-  it.scopedLive(
-    "prints what SQLite's own program could run, and runs nothing",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* project(tables(3))
-        const { json, run } = driver(cwd, { DATABASE_URL: "sqlite:app.db" })
-        const planned = yield* run("migrate", "plan")
-        expect(planned).toMatchObject({ code: 0, err: "" })
-        expect(yield* json("migrate", "status")).toMatchObject({ out: { pending: 3 } })
-        const db = new Sqlite(path.join(cwd, "app.db"))
-        db.exec(planned.out)
-        db.close()
-        expect(yield* json("migrate", "status")).toMatchObject({ code: 0, out: { applied: 3, atHead: true } })
-        const back = yield* run("migrate", "plan", "--down", "base")
-        expect(back.out).toMatch(/DROP TABLE t3[\s\S]*DROP TABLE t2[\s\S]*DROP TABLE t1/)
-        const range = yield* json("migrate", "plan", "0001:0002")
-        expect(range).toMatchObject({ out: { revisions: [{ id: "0002", direction: "up" }] } })
-        expect(yield* run("migrate", "plan", "0001:")).toMatchObject({ code: 2, out: "" })
-      }),
-    limit
-  )
-})
-
-describe("aquifer migrate lint", () => {
-  it.scopedLive(
-    "needs no database, names the place, and fails on errors only",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* project({
-          "migrations/0001_t.sql": "-- migrate:up\nCREATE TABLE t (id bigint);\n",
-          "migrations/0002_i.sql": "-- migrate:up\n\nCREATE INDEX i ON t (id);\n",
-          "migrations/0003_p.ts": "export default 1\n"
-        })
-        const { run } = driver(cwd, {})
-        const found = yield* run("migrate", "lint")
-        expect(found.code).toBe(1)
-        expect(found.out).toMatch(/^migrations\/0002_i\.sql:3:1: error require-concurrent-index-creation/m)
-        expect(found.err).toBe(
-          "aquifer: 1 of 3 migrations are programs, which are not looked at: aquifer migrate plan shows their SQL.\n"
-        )
-        expect(yield* run("migrate", "lint", "0001")).toMatchObject({ code: 0, err: "" })
-        expect((yield* run("migrate", "lint", "--format", "github")).out).toMatch(
-          /^::error file=migrations\/0002_i\.sql/
-        )
-        expect(JSON.parse((yield* run("migrate", "lint", "--format=sarif")).out)).toMatchObject({ version: "2.1.0" })
-        const json = JSON.parse((yield* run("migrate", "lint", "--json")).out)
-        expect(json).toMatchObject({ errors: 1, findings: [{ file: "migrations/0002_i.sql", line: 3 }] })
-        expect(yield* run("migrate", "lint", "--product", "sqlite")).toMatchObject({ code: 0 })
-        expect(yield* run("migrate", "lint", "0009")).toMatchObject({ code: 1, out: "" })
-      }),
-    limit
-  )
-})
-
-describe("aquifer db", () => {
-  it.scopedLive(
-    "makes, resets and removes a SQLite file with everything beside it, and nothing else",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* project({ ...tables(2), "app.db-notes.txt": "mine", "app.db2": "mine" })
-        const { json } = driver(cwd, { DATABASE_URL: "sqlite:app.db" })
-        expect(yield* json("db", "create")).toMatchObject({ code: 0, out: { created: true } })
-        expect(yield* json("db", "create")).toMatchObject({ code: 0, out: { created: false } })
-        yield* json("migrate", "up")
-        expect(yield* json("db", "reset", "--yes")).toMatchObject({
-          code: 0,
-          out: { dropped: true, applied: [{ id: "0001" }, { id: "0002" }] }
-        })
-        expect(yield* json("db", "reset", "--yes", "--migrations", "nowhere")).toMatchObject({ code: 1 })
-        expect(yield* json("migrate", "status")).toMatchObject({ code: 0 })
-        yield* write(cwd, { "app.db-wal": "", "app.db-shm": "" })
-        expect(yield* json("db", "drop", "--yes")).toMatchObject({ code: 0, out: { dropped: true } })
-        expect(yield* json("db", "drop", "--yes")).toMatchObject({ code: 0, out: { dropped: false } })
-        const left = yield* Effect.promise(() => fs.readdir(cwd))
-        expect(left.sort()).toEqual(["app.db-notes.txt", "app.db2", "migrations"])
-      }),
-    limit
-  )
-
-  it.scopedLive(
-    "makes, resets and removes a PostgreSQL database, whoever is connected",
-    () =>
-      Effect.gen(function* () {
-        const base = yield* freshDatabase
-        const name = `${new URL(base).pathname.slice(1)} "made"`
-        const url = urlWith(base, { database: encodeURIComponent(name) })
-        const isThere = Effect.map(
-          adminQuery("SELECT 1 FROM pg_database WHERE datname = $1", [name]),
-          (rows) => rows.length === 1
-        )
-        yield* Effect.addFinalizer(() =>
-          Effect.ignore(adminQuery(`DROP DATABASE IF EXISTS "${name.replaceAll('"', '""')}" WITH (FORCE)`))
-        )
-        const cwd = yield* project(tables(1))
-        const { json, run } = driver(cwd, { DATABASE_URL: url })
-        const missing = yield* run("migrate", "up")
-        expect(missing.err).toMatch(/does not exist\. Create/)
-        expect(yield* json("db", "create")).toMatchObject({ code: 0, out: { created: true } })
-        expect(yield* json("db", "create")).toMatchObject({ code: 0, out: { created: false } })
-        expect(yield* isThere).toBe(true)
-        // Somebody who is connected does not keep it.
-        yield* Effect.forkScoped(Effect.ignore(query(url, "SELECT pg_sleep(600)")))
-        const connected = adminQuery("SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND state = 'active'", [name])
-        yield* Effect.repeat(connected, { until: (rows) => rows.length > 0 })
-        expect(yield* json("db", "reset", "--yes")).toMatchObject({
-          code: 0,
-          out: { dropped: true, applied: [{ id: "0001" }] }
-        })
-        expect(yield* query(url, "SELECT to_regclass('t1') AS t")).toEqual([{ t: "t1" }])
-        expect(yield* json("db", "drop", "--yes")).toMatchObject({ code: 0, out: { dropped: true } })
-        expect(yield* isThere).toBe(false)
-        expect(yield* json("db", "drop", "--yes")).toMatchObject({ code: 0, out: { dropped: false } })
-      }),
-    limit
-  )
-})
-
 describe("aquifer connections", () => {
   it.scopedLive(
     "names the sessions of our application name, and with --all everybody's",
@@ -320,6 +190,7 @@ describe("where things are", () => {
           "a/0001_a.sql": "-- migrate:up\nCREATE TABLE a (id INTEGER);\n",
           "b/0002_b.sql": "-- migrate:up\nCREATE TABLE b (id INTEGER);\n",
           "prod.env": "DATABASE_URL=sqlite:prod.db\n",
+          "config.yaml": "url: sqlite:config.db\n",
           ".env": "DATABASE_URL=sqlite:wrong.db\n"
         })
         const { json } = driver(cwd, {})
@@ -328,8 +199,17 @@ describe("where things are", () => {
           code: 0,
           out: { ledger: "ledger", applied: [{ id: "0001" }, { id: "0002" }] }
         })
+        // A file of settings, and a URL before everything.
+        expect(yield* json("migrate", "status", "--migrations", "a", "--config", "config.yaml")).toMatchObject({
+          code: 3
+        })
+        const url = ["--url", "sqlite:named.db", "--env-file=prod.env"]
+        expect(yield* json("--migrations", "a", ...url, "migrate", "up")).toMatchObject({
+          code: 0,
+          out: { already: 0 }
+        })
         const files = yield* Effect.promise(() => fs.readdir(cwd))
-        expect(files).toContain("prod.db")
+        expect(files).toEqual(expect.arrayContaining(["prod.db", "config.db", "named.db"]))
         expect(files).not.toContain("wrong.db")
       }),
     limit

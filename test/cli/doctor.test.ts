@@ -1,11 +1,13 @@
 /** What doctor finds on a server that is not as it should be, and what it says to do. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { absent, needs, pooledWith } from "../support/pgbouncer.js"
 import { freshDatabase, freshRole, query } from "../support/server.js"
+import { skip } from "../support/skip.js"
 import { aquifer } from "./command.js"
 import { project, tables } from "./migrations.js"
 
-const limit = 60_000
+const limit = 120_000
 type Env = Readonly<Record<string, string>>
 
 interface Found {
@@ -103,6 +105,64 @@ describe("aquifer doctor", () => {
           remedy: expect.stringMatching(/DB_MAX_OVERFLOW/)
         })
       }),
+    limit
+  )
+
+  it.scopedLive(
+    "sees a pooler in between that nobody told of, and says what to set",
+    (test) => {
+      skip(test, absent, needs)
+      return Effect.gen(function* () {
+        // As it comes, it refuses the session's settings: the first that anybody sees of it.
+        const refused = yield* pooledWith()
+        const stopped = yield* examined({ DATABASE_URL: refused.url })
+        expect(stopped.code).toBe(1)
+        expect(stopped.find("reachable")).toMatchObject({
+          verdict: "wrong",
+          remedy: expect.stringMatching(/pooler in between\? DB_POOLER=transaction/)
+        })
+        // Told to ignore them it seems to be the server itself, and loses what a session keeps.
+        const settings = "statement_timeout,lock_timeout,idle_in_transaction_session_timeout,options,extra_float_digits"
+        const silent = yield* pooledWith(`ignore_startup_parameters = ${settings}`)
+        const unseen = yield* examined({ DATABASE_URL: silent.url })
+        expect(unseen.code).toBe(1)
+        expect(unseen.find("pooler")).toMatchObject({
+          verdict: "wrong",
+          finding: expect.stringMatching(/a pooler is in between/),
+          remedy: expect.stringMatching(/DB_POOLER=transaction/)
+        })
+        const told = yield* examined({ DATABASE_URL: refused.url, DB_POOLER: "transaction", DB_PREPARE: "false" })
+        expect(told.find("pooler")).toMatchObject({ verdict: "fine", finding: "in between, as DB_POOLER says" })
+        expect(told.find("migrations")).toMatchObject({ verdict: "note", finding: "1 migration is pending." })
+      })
+    },
+    limit
+  )
+
+  it.scopedLive(
+    "leaves nothing else to be said behind a pooler that is told of: plans, verification and runs work there",
+    (test) => {
+      skip(test, absent, needs)
+      return Effect.gen(function* () {
+        const { url } = yield* pooledWith()
+        const env = { DATABASE_URL: url, DB_POOLER: "transaction", DB_PREPARE: "false" }
+        const cwd = yield* project({
+          ...tables(2),
+          "migrations/0003_p.ts": `import { Migration, Operations, Table } from "effect-aquifer"
+export default Migration.make({
+  up: Operations.createTable(Table.make("p", { id: Table.int.pipe(Table.primaryKey) })),
+  down: Operations.dropTable("p")
+})
+`
+        })
+        const plan = yield* aquifer(["migrate", "plan"], { cwd, env })
+        expect(plan).toMatchObject({ code: 0, err: "" })
+        expect(plan.out).toContain("-- 0003_p, up: recorded on a scratch database")
+        expect(yield* aquifer(["migrate", "verify"], { cwd, env })).toMatchObject({ code: 0, err: "" })
+        expect(yield* aquifer(["migrate", "up"], { cwd, env })).toMatchObject({ code: 0, err: "" })
+        expect(yield* aquifer(["migrate", "down", "base", "--yes"], { cwd, env })).toMatchObject({ code: 0, err: "" })
+      })
+    },
     limit
   )
 })

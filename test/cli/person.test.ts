@@ -3,7 +3,7 @@ import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { freshDatabase, query } from "../support/server.js"
+import { adminQuery, freshDatabase, query } from "../support/server.js"
 import { aquifer } from "./command.js"
 import { freshFolder } from "./folder.js"
 import { project, tables, write } from "./migrations.js"
@@ -166,6 +166,30 @@ describe("a question", () => {
   )
 
   it.scopedLive(
+    "comes before a database is dropped, and names it without its password",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* freshDatabase
+        const cwd = yield* freshFolder
+        const name = new URL(url).pathname.slice(1)
+        const isThere = Effect.map(query(url, "SELECT current_database() AS name"), ([row]) => row?.name)
+        const asked = yield* person(["db", "drop"], { cwd, env: { DATABASE_URL: url } })
+        yield* asked.sees(/this drops .* and everything in it. Go on\? \[y\/N\]/s)
+        expect(asked.raw()).not.toContain(new URL(url).password)
+        yield* asked.types(`n${keys.enter}`)
+        expect(yield* asked.ended).toBe(1)
+        expect(yield* isThere).toBe(name)
+        const again = yield* person(["db", "drop"], { cwd, env: { DATABASE_URL: url } })
+        yield* again.sees(/Go on\? \[y\/N\]/)
+        yield* again.types(`yes${keys.enter}`)
+        expect(yield* again.ended).toBe(0)
+        expect(again.screen()).toMatch(/dropped/)
+        expect(yield* adminQuery("SELECT 1 FROM pg_database WHERE datname = $1", [name])).toEqual([])
+      }),
+    limit
+  )
+
+  it.scopedLive(
     "is not asked where nobody can answer: without a terminal, or with --json",
     () =>
       Effect.gen(function* () {
@@ -216,29 +240,6 @@ describe("in a real bash", () => {
         yield* shell.sees(/^code=3$/m)
         const out = yield* Effect.promise(() => fs.readFile(path.join(cwd, "out.json"), "utf8"))
         expect(JSON.parse(out)).toMatchObject({ pending: 2, atHead: false })
-      }),
-    limit
-  )
-
-  it.scopedLive(
-    "completions are installed with one line and complete commands, options and values",
-    () =>
-      Effect.gen(function* () {
-        const { shell } = yield* bash
-        yield* shell.types(`eval "$(aquifer --completions bash)"; echo installed${keys.enter}`)
-        yield* shell.sees(/^installed\n[\s\S]*ready>$/m)
-        yield* shell.types(`aquifer mig${keys.tab}`)
-        yield* shell.sees(/ready> aquifer migrate$/)
-        yield* shell.types(`stat${keys.tab}`)
-        yield* shell.sees(/ready> aquifer migrate status$/)
-        yield* shell.types(`--log${keys.tab}`)
-        yield* shell.sees(/ready> aquifer migrate status --log-level$/)
-        yield* shell.types(`error --migr${keys.tab}migr${keys.tab}`)
-        yield* shell.sees(/ready> aquifer migrate status --log-level error --migrations migrations\/?$/)
-        yield* shell.types(`${keys.enter}`)
-        yield* shell.sees(/0 applied, 2 pending/)
-        yield* shell.types(`aquifer migrate new --kind s${keys.tab}`)
-        yield* shell.sees(/ready> aquifer migrate new --kind sql$/)
       }),
     limit
   )

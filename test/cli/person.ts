@@ -55,6 +55,8 @@ export const at = (
           raw += data
           terminal.write(data)
         })
+        // Some programs ask the terminal what it can do, and wait for its answer.
+        terminal.onData((answer) => pty.write(answer))
         pty.onExit(({ exitCode }) => {
           code = exitCode
         })

@@ -3,11 +3,12 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as fc from "fast-check"
+import * as Completions from "../../src/cli/Completions.js"
 import { commands, groups } from "../../src/cli/commands.js"
 import * as Grammar from "../../src/cli/Grammar.js"
 import * as Guard from "../../src/cli/Guard.js"
 import { globals, kindOf, names } from "../../src/cli/Options.js"
-import { nearest, shown } from "../../src/cli/words.js"
+import { concealed, nearest, shown } from "../../src/cli/words.js"
 
 const root = Grammar.tree(commands, groups, "test")
 
@@ -100,6 +101,7 @@ describe("the command line", () => {
       })
     )
     expect(problem("--dryrun")).toMatch(/^unknown option "--dryrun"/)
+    expect(problem("--dry-run")).toMatch(/aquifer migrate plan/)
     expect(problem("--wizard")).toMatch(/^unknown option/)
     expect(problem("-x")).toMatch(/^unknown option/)
     expect(problem("-yh")).toMatch(/^unknown option/)
@@ -119,6 +121,32 @@ describe("the command line", () => {
       }),
       { numRuns: 25 }
     )
+  })
+
+  it.effect("takes a URL that nobody asked for for a mistake, and repeats it nowhere", () =>
+    Effect.gen(function* () {
+      for (const [name, ...args] of [["migrate up"], ["migrate show"], ["migrate new", "x"], ["health"]] as const) {
+        const url = "postgres://u:canary@h/x"
+        const { message } = yield* Effect.flip(parsed(name, ...name.split(" "), ...args, url))
+        expect(message).toBe(`aquifer ${name} was given a URL (not shown) in no option. Write --url URL`)
+      }
+    })
+  )
+
+  it("conceals passwords in whatever is said", () => {
+    const said = (text: string) => concealed(`there is no revision "${text}". See a@b`)
+    for (const text of [
+      "postgres://u:canary@h/x",
+      "postgresql+asyncpg://u:can@canary@h/x",
+      "postgres:/u:canary@h",
+      "postgres://h/x?user=u&password=canary&sslmode=require",
+      "pg://:canary@h",
+      "host=h password=canary"
+    ]) {
+      expect(said(text)).not.toContain("canary")
+      expect(said(text)).toMatch(/^there is no revision ".*"\. See a@b$/)
+    }
+    expect(said("sqlite:a:b@c.db")).toContain('"sqlite:a:b@c.db"')
   })
 
   it("suggests what was meant, and nothing where nothing is near", () => {
@@ -143,14 +171,10 @@ describe("the tables", () => {
 })
 
 describe("completions", () => {
-  it.effect.each(["bash", "zsh", "fish"] as const)(
-    "for %s know every command and every option, and no others",
-    (shell) =>
-      Effect.gen(function* () {
-        const script = yield* Grammar.completions(root, shell)
-        for (const { name } of commands) expect(script).toContain(name.split(" ").at(-1))
-        for (const name of names) expect(script).toMatch(new RegExp(`(--|-l )${name}\\b`))
-        expect(script).not.toContain("wizard")
-      })
-  )
+  it.each(["bash", "zsh", "fish"] as const)("for %s know every command and every option, and no others", (shell) => {
+    const script = Completions.script(commands, groups, shell)
+    for (const { name } of commands) expect(script).toContain(name.split(" ").at(-1))
+    for (const name of names) expect(script).toMatch(new RegExp(`(--|-l )${name}\\b`))
+    expect(script).not.toContain("wizard")
+  })
 })

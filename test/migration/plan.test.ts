@@ -6,7 +6,7 @@ import { Database, LiveSchema, Migration, Migrator, Operations, Table } from "ef
 import * as Connections from "../../src/connection/Connections.js"
 import { statements } from "../../src/migration/SqlFile.js"
 import { freshRole } from "../support/server.js"
-import { folder, ledger, on, products, refusal, rows, schema, table, tables } from "./support.js"
+import { folder, ledger, on, products, put, refusal, rows, schema, table, tables } from "./support.js"
 
 const [, postgres] = products as [(typeof products)[0], (typeof products)[0]]
 
@@ -88,6 +88,66 @@ for (const product of products) {
           expect(yield* tables).toEqual([])
           expect(yield* ledger).toEqual([])
           expect(url).toBeTruthy()
+        })
+      )
+    )
+
+    it.live("begins with what a run would take over from another tool's ledger", () =>
+      on(product, () =>
+        Effect.gen(function* () {
+          const directory = yield* folder({ "1_a.sql": table("a"), "2_b.sql": table("b"), "3_c.sql": table("c") })
+          const sql = yield* SqlClient.SqlClient
+          yield* sql.unsafe(
+            "CREATE TABLE effect_sql_migrations (migration_id integer PRIMARY KEY, name text, created_at text)"
+          )
+          yield* sql.unsafe("INSERT INTO effect_sql_migrations VALUES (1, 'a', '2026-01-02T03:04:05.000Z')")
+          yield* sql.unsafe("CREATE TABLE a (id integer PRIMARY KEY)")
+          const plan = yield* Migrator.plan({ directory })
+          expect(plan.revisions.map((one) => one.id)).toEqual(["2", "3"])
+          expect(yield* tables).not.toContain("b")
+          yield* feed(plan.sql)
+          expect(yield* rows("SELECT id, state, origin FROM aquifer_migrations ORDER BY sequence")).toEqual([
+            { id: "1", state: "applied", origin: "adopted" },
+            { id: "2", state: "applied", origin: "run" },
+            { id: "3", state: "applied", origin: "run" }
+          ])
+          expect((yield* Migrator.status({ directory })).atHead).toBe(true)
+        })
+      )
+    )
+
+    it.live("goes on where a run without a transaction stopped, there and back, and says so", () =>
+      on(product, () =>
+        Effect.gen(function* () {
+          const text = (last: string, back: string) =>
+            `-- transaction: false\n-- migrate:up\nCREATE TABLE b (id integer);\n${last};\n-- migrate:down\nDROP TABLE b;\n${back};\n`
+          const directory = yield* folder({
+            "1_a.sql": table("a"),
+            "2_b.sql": text("INSERT INTO nowhere VALUES (1)", "SELECT 1")
+          })
+          yield* refusal(Migrator.up({ directory }))
+          expect(yield* ledger).toEqual(["1 applied 0", "2 applying 1"])
+          yield* put(directory, { "2_b.sql": text("INSERT INTO b VALUES (1)", "INSERT INTO nowhere VALUES (1)") })
+          const plan = yield* Migrator.plan({ directory })
+          expect(plan.revisions).toMatchObject([
+            {
+              id: "2",
+              statements: ["INSERT INTO b VALUES (1)"],
+              warnings: [expect.stringMatching(/^an earlier run has done 1 /)]
+            }
+          ])
+          yield* feed(plan.sql)
+          expect(yield* ledger).toEqual(["1 applied 0", "2 applied 2"])
+          expect(yield* rows("SELECT * FROM b")).toEqual([{ id: 1 }])
+          // The mended file is the one that is applied.
+          expect((yield* Migrator.status({ directory })).atHead).toBe(true)
+          yield* refusal(Migrator.down({ directory }))
+          expect(yield* ledger).toEqual(["1 applied 0", "2 reverting 1"])
+          const back = yield* Migrator.plan({ directory, direction: "down" })
+          expect(back.revisions).toMatchObject([{ id: "2", statements: ["INSERT INTO nowhere VALUES (1)"] }])
+          yield* rows("CREATE TABLE nowhere (id integer)")
+          yield* feed(back.sql)
+          expect(yield* ledger).toEqual(["1 applied 0"])
         })
       )
     )
@@ -174,7 +234,9 @@ describe("without a scratch database", () => {
         )
         expect(plan.sql).toMatch(/-- WARNING: nothing answered what it asked .*permission denied/)
         expect(plan.sql).toContain("and then it wants an answer")
-        expect(yield* sql`SELECT 1 AS one FROM pg_database WHERE datname LIKE 'aquifer_scratch_%'`).toEqual([])
+        // Other tests of this server have scratch databases of their own.
+        const left = sql`SELECT 1 AS one FROM pg_database WHERE datname LIKE 'aquifer_scratch_%' AND pg_get_userbyid(datdba) = ${role.name}`
+        expect(yield* left).toEqual([])
       })
     )
   )

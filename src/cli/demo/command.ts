@@ -19,6 +19,7 @@ const migrations = fileURLToPath(new URL("../../../migrations", import.meta.url)
 export const demo: Command = {
   name: "demo",
   summary: "migrate, seed, make 400 transfers at once, check that nothing was lost",
+  gives: ["ok", "database", "product", "version", "migrations", "accounts", "transfers", "sum", "health", "pool"],
   run: (options) =>
     Effect.gen(function* () {
       const terminal = yield* Terminal

@@ -29,6 +29,7 @@ const way = (options: Options, range: string | undefined) => {
 export const plan: Command = {
   name: "migrate plan",
   summary: "the SQL that up (or down) would run, without running it; fit to be fed to psql or sqlite3",
+  gives: ["ledger", "revisions", "sql"],
   takes: ["down", "steps", "allow-out-of-order"],
   argument: { name: "revision", least: 0 },
   notes: [
@@ -40,7 +41,9 @@ export const plan: Command = {
       const terminal = yield* Terminal
       const far = yield* way(options, range)
       const config = yield* Target.resolve(options)
-      const planned = yield* onDatabase(config, Migrator.plan({ ...source(options), ...far }))
+      // From A to B is the files' affair: the database need not even be there.
+      const where = "from" in far ? { ...config, connect: "lazy" as const } : config
+      const planned = yield* onDatabase(where, Migrator.plan({ ...source(options), ...far }))
       yield* show(options, planned, ({ sql }) => [sql.trimEnd()])
       for (const { id, name, warnings } of planned.revisions) {
         yield* Effect.forEach(warnings, (text) => terminal.complain(`${prefix}${id}_${name}: ${sentence(text)}`))
@@ -54,6 +57,7 @@ export const verify: Command = {
   name: "migrate verify",
   summary:
     "run every migration up, down and up on an empty database beside this one, and compare; exits 1 when they differ",
+  gives: ["ok", "revisions"],
   run: (options) =>
     Effect.gen(function* () {
       const config = yield* Target.resolve(options)

@@ -17,6 +17,7 @@ const label = ({ id, name }: { readonly id: string; readonly name: string }): st
 export const heads: Command = {
   name: "migrate heads",
   summary: "the migrations nothing follows: one, unless branches have to be merged",
+  gives: ["heads"],
   run: (options) =>
     Effect.gen(function* () {
       const found = yield* told(Migrator.heads(source(options)))
@@ -31,6 +32,7 @@ export const heads: Command = {
 export const branches: Command = {
   name: "migrate branches",
   summary: "the migrations that several follow",
+  gives: ["branches"],
   run: (options) =>
     Effect.gen(function* () {
       const found = yield* told(Migrator.branches(source(options)))
@@ -51,6 +53,7 @@ export const branches: Command = {
 export const show: Command = {
   name: "migrate show",
   summary: "one migration: where it stands in the history, and its text",
+  gives: ["revisions"],
   argument: { name: "revision" },
   notes: ["A revision is an id or its beginning, head, or head-1."],
   run: (options, [revision = "head"]) =>

@@ -32,6 +32,7 @@ const listed = (revisions: ReadonlyArray<Migrator.Line>, style: Style): Readonly
 export const status: Command = {
   name: "migrate status",
   summary: "what is applied and what is pending; exits 3 when anything is pending or differs",
+  gives: ["ledger", "revisions", "applied", "pending", "atHead", "problems"],
   run: (options) =>
     Effect.gen(function* () {
       const terminal = yield* Terminal
@@ -51,6 +52,7 @@ export const status: Command = {
 export const current: Command = {
   name: "migrate current",
   summary: "the revision the database is at",
+  gives: ["current", "atHead"],
   takes: ["check-heads"],
   run: (options) =>
     Effect.gen(function* () {
@@ -71,6 +73,7 @@ export const current: Command = {
 export const history: Command = {
   name: "migrate history",
   summary: "the applied migrations, with when and by whom",
+  gives: ["revisions"],
   run: (options) =>
     Effect.gen(function* () {
       const config = yield* Target.resolve(options)

@@ -38,6 +38,7 @@ const howFar = (name: string, to: string | undefined, steps: number | undefined)
 export const up: Command = {
   name: "migrate up",
   summary: "apply what is pending: all, or up to a revision",
+  gives: ["ledger", "applied", "reverted", "already"],
   takes: ["steps", "allow-out-of-order"],
   argument: { name: "revision", least: 0 },
   notes: ["A revision is an id or its beginning, head, heads, or +2: two further than now."],
@@ -58,6 +59,7 @@ export const up: Command = {
 export const down: Command = {
   name: "migrate down",
   summary: "take back the last migration, or all after a revision; asks first",
+  gives: ["ledger", "applied", "reverted", "already"],
   takes: ["steps"],
   argument: { name: "revision", least: 0 },
   notes: ["A revision is an id or its beginning, base, or -2: the last two."],
@@ -105,6 +107,7 @@ const goesBack = (source: Migrator.Options, revision: string) =>
 export const to: Command = {
   name: "migrate to",
   summary: "go to a revision from wherever the database is; asks before it goes back",
+  gives: ["ledger", "applied", "reverted", "already"],
   takes: ["allow-out-of-order"],
   argument: { name: "revision" },
   notes: ["A revision is an id or its beginning, base, head, +2 or -1."],

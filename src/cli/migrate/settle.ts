@@ -18,6 +18,7 @@ import { watched } from "./source.js"
 export const stamp: Command = {
   name: "migrate stamp",
   summary: "make the ledger say the database is at a revision, running nothing",
+  gives: ["added", "removed", "settled"],
   takes: ["purge"],
   argument: { name: "revision", most: 100 },
   notes: ["A revision is an id or its beginning, base, head or heads. With --purge it asks first."],
@@ -55,6 +56,7 @@ const said = (options: Options): Migrator.Repairs =>
 export const repair: Command = {
   name: "migrate repair",
   summary: "settle what files and ledger disagree about; asks first",
+  gives: ["changed"],
   takes: sayings,
   notes: [
     "It changes the ledger alone: look at the database before you say what is in it. aquifer migrate status",

@@ -34,6 +34,7 @@ const named = (options: Options, words: ReadonlyArray<string>): string | undefin
 export const create: Command = {
   name: "migrate new",
   summary: "write an empty migration to fill in",
+  gives: ["id", "name", "file", "revises"],
   takes: ["message", "kind", "revises"],
   argument: { name: "word", least: 0, most: 20 },
   notes: ["aquifer migrate new add email to users: the words become the file's name."],
@@ -57,6 +58,7 @@ export const create: Command = {
 export const merge: Command = {
   name: "migrate merge",
   summary: "write a migration that follows several heads, all unless named",
+  gives: ["id", "name", "file", "revises"],
   takes: ["message", "kind"],
   argument: { name: "revision", least: 0, most: 100 },
   run: (options, revisions) =>

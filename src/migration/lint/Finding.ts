@@ -48,6 +48,7 @@ export type RuleId =
   | "suppression-without-reason"
   | "suppression-unused"
   | "suppression-unknown"
+  | "not-recorded"
 
 /** @since 0.1.0 @category models */
 export interface Finding {
@@ -62,6 +63,8 @@ export interface Finding {
   readonly remedy: string
   /** The whole statement the finding is in; of a comment or a syntax error, its line. */
   readonly statement: string
+  /** Where it was sent by a program: line and column are then those of its text there, where it stands there in so many words. */
+  readonly recorded?: { readonly direction: Direction; readonly statement: number } | undefined
 }
 
 /** A revision's text as a rule's documentation shows it. @since 0.1.0 @category models */

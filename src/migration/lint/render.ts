@@ -60,6 +60,12 @@ export const renderGithub = (findings: ReadonlyArray<Finding>): string =>
     })
     .join("\n")
 
+/** That something was not seen at all breaks no rule. */
+const ruleIndex = (rules: ReadonlyArray<RuleInfo>, one: Finding): { readonly ruleIndex?: number } => {
+  const index = rules.findIndex((rule) => rule.id === one.rule)
+  return index < 0 ? {} : { ruleIndex: index }
+}
+
 /** SARIF 2.1.0 (OASIS), with the rules that were broken; columns are code points there too. @since 0.1.0 @category conversions */
 export const renderSarif = (findings: ReadonlyArray<Finding>, rules: ReadonlyArray<RuleInfo>): string => {
   const broken = rules.filter((rule) => findings.some((one) => one.rule === rule.id))
@@ -84,7 +90,7 @@ export const renderSarif = (findings: ReadonlyArray<Finding>, rules: ReadonlyArr
           columnKind: "unicodeCodePoints",
           results: findings.map((one) => ({
             ruleId: one.rule,
-            ruleIndex: broken.findIndex((rule) => rule.id === one.rule),
+            ...ruleIndex(broken, one),
             level: one.level,
             message: { text: `${one.message}. ${one.remedy}.` },
             locations: [
