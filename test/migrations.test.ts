@@ -2,12 +2,13 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { DatabaseError, LiveSchema, Migrator } from "effect-aquifer"
-import { on, products, schema, tables } from "./migration/support.js"
+import { everywhere, on, prepare, schema, tables } from "./migration/support.js"
 
 const five = ["app_api_keys", "app_logs", "app_refresh_tokens", "app_usage", "app_users"]
 
-for (const product of products) {
+for (const product of everywhere) {
   describe(`the application's tables on ${product.name}`, () => {
+    prepare(product)
     it.live("are made, with keys and indexes under the same names everywhere", () =>
       on(product, () =>
         Effect.gen(function* () {

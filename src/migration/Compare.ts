@@ -99,6 +99,7 @@ const outOfOrder = (
   byId: ReadonlyMap<string, Entry>,
   pending: ReadonlyArray<Node>
 ): ReadonlyArray<MigrationError> => {
+  if (pending.length === 0) return []
   const waiting = new Set(pending.map((node) => node.id))
   const applied = graph.nodes.filter((node) => !waiting.has(node.id))
   const needed = ancestors(

@@ -22,7 +22,7 @@ import * as Graph from "./Graph.js"
 import * as Ledger from "./Ledger.js"
 import * as Loader from "./Loader.js"
 import * as Lock from "./Lock.js"
-import { atomically, type Event, type Failure, type Hooks, type Run } from "./Task.js"
+import { atomically, type Event, type Failure, type Hooks, type Run, silent } from "./Task.js"
 
 /** All but the source have defaults. @since 0.1.0 @category models */
 export interface Options {
@@ -95,26 +95,47 @@ export interface Seen {
   readonly entries: ReadonlyArray<Ledger.Entry>
   /** Another tool's ledger, which will be taken over. */
   readonly adopts: string | undefined
+  /** Whether the ledger is at a glance what these nodes make it: all applied and unchanged. `false`: look closer. */
+  readonly same: (nodes: ReadonlyArray<Graph.Node>) => boolean
 }
 
 /** One SELECT; a database without a ledger has an empty one. `brief`: without what only people want to know. @since 0.1.0 @category looking */
 export const look = (desk: Desk, what: "all" | "brief" = "brief"): Effect.Effect<Seen, DatabaseError> =>
-  Effect.catchTag(select(desk, what), "SqlSyntaxError", () =>
+  Effect.catchTag(select(desk, what), "SqlSyntaxError", (refused) =>
     // Refused: because there is no ledger, because it was made this very moment, or for a reason that has to be told.
     Effect.flatMap(inspected(desk), (schema) => {
       const { place } = desk.ledger
       // A schema of its own is not among what is inspected: making the ledger there is tried, and refused if it must be.
       if (place.schema === undefined && LiveSchema.table(schema, place.table) !== undefined) return select(desk, what)
-      const seen: Seen = { entries: [], adopts: desk.options.adopt === false ? undefined : Adopt.adoptable(schema) }
+      if (otherwise.test(refused.sqlState ?? "")) return Effect.fail(refused)
+      const seen: Seen = {
+        entries: [],
+        adopts: desk.options.adopt === false ? undefined : Adopt.adoptable(schema),
+        same: () => false
+      }
       return Effect.succeed(seen)
     })
   )
 
+/** Anything wrong with the statement but that there is no such table; without a SQLSTATE the schema's word is taken. */
+const otherwise = /^42(?!P01)\w{3}$/
+
 const select = ({ connections, ledger }: Desk, what: "all" | "brief"): Effect.Effect<Seen, DatabaseError> => {
   const { decode, select } = what === "all" ? ledger : ledger.brief
   return Effect.map(
-    connections.run({ text: select, params: [], prepare: true, rows: what === "all" ? "objects" : "arrays" }),
-    (reply) => ({ entries: decode(reply.rows), adopts: undefined })
+    connections.run({
+      text: select,
+      params: [],
+      prepare: connections.config.prepare,
+      rows: what === "all" ? "objects" : "arrays"
+    }),
+    ({ rows }) => ({
+      get entries() {
+        return decode(rows)
+      },
+      adopts: undefined,
+      same: (nodes) => what === "brief" && ledger.brief.same(rows, nodes)
+    })
   )
 }
 
@@ -132,14 +153,14 @@ export const opened = Effect.fnUntraced(function* (options: Options) {
   const connections = yield* Connections.of(client)
   const blank = makeDesk(client, connections, Graph.empty, options)
   if (connections.dialect.sessions !== "many") {
-    const at = makeDesk(client, connections, yield* graphOf(options), options)
+    const at = { ...blank, graph: yield* graphOf(options) }
     return { at, seen: yield* look(at) }
   }
   const asked = yield* Effect.fork(look(blank))
   const graph = yield* Effect.onExit(Effect.zipRight(afterwards, graphOf(options)), (exit) =>
     Exit.isSuccess(exit) ? Effect.void : Fiber.interrupt(asked)
   )
-  return { at: makeDesk(client, connections, graph, options), seen: yield* Fiber.join(asked) }
+  return { at: { ...blank, graph }, seen: yield* Fiber.join(asked) }
 })
 
 /** What was asked in this turn of the event loop has left. */
@@ -189,7 +210,7 @@ export const underLock = <A>(
       const { client, connections, graph, ledger, options } = desk
       const { config, dialect } = connections
       const own = yield* connections.own
-      const tell = options.onEvent ?? (() => Effect.void)
+      const tell = options.onEvent ?? silent
       const lock = yield* Lock.hold(dialect, own, Ledger.lockName(ledger.place), {
         limit: Duration.decode(options.lockTimeout ?? Duration.minutes(1)),
         onWait: (waiting) => tell({ _tag: "waiting", ...waiting }),

@@ -46,12 +46,12 @@ const failure = (
 
 interface Sorted {
   readonly revision: Revision
-  readonly digits: bigint
+  readonly place: number | bigint
 }
 
 /** `2_x` comes before `10_x`; ids that are no plain numbers go by their digits. */
 const order = (a: Sorted, b: Sorted): number => {
-  if (a.digits !== b.digits) return a.digits < b.digits ? -1 : 1
+  if (a.place !== b.place) return a.place < b.place ? -1 : 1
   return label(a.revision) < label(b.revision) ? -1 : 1
 }
 
@@ -59,6 +59,14 @@ const order = (a: Sorted, b: Sorted): number => {
 export const digits = (id: string): bigint => {
   const only = /^\d+$/.test(id) ? id : id.replace(/\D/g, "")
   return BigInt(only || 0)
+}
+
+/** The same, as a plain number where that can hold it: it is compared thousands of times. */
+const placeOf = (id: string): number | bigint => {
+  const plain = id.length < 16 ? Number(id) : Number.NaN
+  if (Number.isSafeInteger(plain)) return plain
+  const exact = digits(id)
+  return exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : exact
 }
 
 /** By id, by id and name, or by an id's beginning where only one has it. */
@@ -74,8 +82,8 @@ const lookUp = (revisions: ReadonlyArray<Revision>) => {
 
 /** @since 0.1.0 @category constructors */
 export const make = (revisions: ReadonlyArray<Revision>): Either.Either<Graph, MigrationError> => {
-  const all = revisions.map((revision): Sorted => ({ revision, digits: digits(revision.id) })).sort(order)
-  const twin = all.findIndex((one, i) => i > 0 && all[i - 1]?.digits === one.digits)
+  const all = revisions.map((revision): Sorted => ({ revision, place: placeOf(revision.id) })).sort(order)
+  const twin = all.findIndex((one, i) => i > 0 && all[i - 1]?.place === one.place)
   if (twin > 0) {
     const first = all[twin - 1]?.revision
     return failure(
@@ -101,31 +109,28 @@ export const make = (revisions: ReadonlyArray<Revision>): Either.Either<Graph, M
         `Write "revises: ${names.at(-1)}" into a comment at its top, or merge them first`
       )
     }
-    const parents: Array<string> = []
-    const dependsOn: Array<string> = []
-    for (const [given, into] of [
-      [revision.revises ?? [...ends], parents],
-      [revision.dependsOn, dependsOn]
-    ] as const) {
-      for (const name of given) {
-        const found = resolve(name)
-        if (found === undefined) {
-          return failure(
-            "missing-parent",
-            revision,
-            `it follows ${name}, and there is no such revision`,
-            "Restore that file, or correct the header comment"
-          )
-        }
-        into.push(found.id)
-      }
-    }
+    const parents = revision.revises === undefined ? [...ends] : resolved(resolve, revision, revision.revises)
+    if (Either.isEither(parents)) return parents
+    const dependsOn = revision.dependsOn.length === 0 ? [] : resolved(resolve, revision, revision.dependsOn)
+    if (Either.isEither(dependsOn)) return dependsOn
     for (const id of parents) {
       ends.delete(id)
       followed.add(id)
     }
     if (!followed.has(revision.id)) ends.add(revision.id)
-    nodes.push({ ...revision, parents, dependsOn })
+    // Written out: to spread it takes several times as long, and histories are long.
+    nodes.push({
+      id: revision.id,
+      name: revision.name,
+      kind: revision.kind,
+      checksum: revision.checksum,
+      file: revision.file,
+      revises: revision.revises,
+      dependsOn,
+      adopts: revision.adopts,
+      load: revision.load,
+      parents
+    })
   }
   const children = new Map<string, Array<string>>()
   for (const node of nodes) for (const id of node.parents) append(children, id, node.id)
@@ -137,6 +142,28 @@ export const make = (revisions: ReadonlyArray<Revision>): Either.Either<Graph, M
   }))
 }
 
+/** The ids meant by the names a header gives. */
+const resolved = (
+  resolve: (name: string) => Revision | undefined,
+  revision: Revision,
+  names: ReadonlyArray<string>
+): Array<string> | Either.Either<never, MigrationError> => {
+  const ids: Array<string> = []
+  for (const name of names) {
+    const found = resolve(name)
+    if (found === undefined) {
+      return failure(
+        "missing-parent",
+        revision,
+        `it follows ${name}, and there is no such revision`,
+        "Restore that file, or correct the header comment"
+      )
+    }
+    ids.push(found.id)
+  }
+  return ids
+}
+
 const append = <A>(map: Map<string, Array<A>>, key: string, value: A) => {
   const known = map.get(key)
   if (known === undefined) map.set(key, [value])
@@ -145,6 +172,7 @@ const append = <A>(map: Map<string, Array<A>>, key: string, value: A) => {
 
 /** Always the first by name of those whose parents and dependencies are there already. */
 const sortNodes = (nodes: ReadonlyArray<Node>): Either.Either<ReadonlyArray<Node>, MigrationError> => {
+  if (isSorted(nodes)) return Either.right(nodes)
   const needed = new Map<string, Array<number>>()
   const missing = nodes.map((node, i) => {
     const needs = new Set([...node.parents, ...node.dependsOn])
@@ -172,6 +200,15 @@ const sortNodes = (nodes: ReadonlyArray<Node>): Either.Either<ReadonlyArray<Node
     `it follows itself by way of ${rest.map(label).join(", ")}`,
     "Break the circle in their header comments"
   )
+}
+
+const isSorted = (nodes: ReadonlyArray<Node>): boolean => {
+  const there = new Set<string>()
+  return nodes.every(({ dependsOn, id, parents }) => {
+    const ready = parents.every((one) => there.has(one)) && dependsOn.every((one) => there.has(one))
+    there.add(id)
+    return ready
+  })
 }
 
 /** The revision meant by an id, `id_name`, or the beginning of one. @since 0.1.0 @category accessors */

@@ -68,27 +68,43 @@ const columns = {
 }
 const names = Object.keys(columns) as ReadonlyArray<Column>
 
-const shortly = ["id", "name", "kind", "checksum", "parents", "state", "step", "sequence", "error"] as const
+/**
+ * What a comparison with the files needs, in as few columns as say it: at every start hundreds of rows are read, and each
+ * value of each is one to be parsed. Nothing in the first holds a space, but perhaps the last of it.
+ */
+const line = ["id", "kind", "checksum", "state", "step", "sequence", "parents"] as const
+const shortly = [
+  line.map((name) => (name === "checksum" ? `coalesce("${name}", '')` : `CAST("${name}" AS text)`)).join(" || ' ' || "),
+  ...["name", "error"].map((name) => `"${name}"`)
+].join(", ")
 
 /** Nobody asks these rows when they were written. */
 const never = new Date(0)
 
 const short = (rows: ReadonlyArray<Row>): ReadonlyArray<Entry> =>
-  rows.map(([id, name, kind, checksum, parents, state, step, sequence, error]) => ({
-    id,
-    name,
-    kind,
-    checksum: checksum ?? undefined,
-    parents: JSON.parse(parents),
-    state,
-    origin: "run",
-    step: Number(step),
-    sequence: Number(sequence),
-    startedAt: never,
-    finishedAt: undefined,
-    appliedBy: "",
-    error: error ?? undefined
-  }))
+  rows.map(([line, name, error]) => {
+    const [id, kind, checksum, state, step, sequence, ...parents] = line.split(" ")
+    return {
+      id,
+      name,
+      kind,
+      checksum: checksum === "" ? undefined : checksum,
+      parents: JSON.parse(parents.join(" ")),
+      state,
+      origin: "run",
+      step: Number(step),
+      sequence: Number(sequence),
+      startedAt: never,
+      finishedAt: undefined,
+      appliedBy: "",
+      error: error ?? undefined
+    }
+  })
+
+/** Whether these rows are those of the nodes, all applied, each from the text it has now, and in the same order. */
+const same = (rows: ReadonlyArray<Row>, nodes: ReadonlyArray<Node>): boolean =>
+  rows.length === nodes.length &&
+  nodes.every(({ checksum = "", id, kind }, i) => rows[i]?.[0].startsWith(`${id} ${kind} ${checksum} applied `))
 
 /** A ledger of one database. @since 0.1.0 @category models */
 export interface Ledger {
@@ -97,8 +113,12 @@ export interface Ledger {
   readonly create: (own: DriverConnection) => Effect.Effect<void, DatabaseError>
   readonly select: string
   readonly decode: (rows: ReadonlyArray<Row>) => ReadonlyArray<Entry>
-  /** What a comparison with the files needs, as arrays: at every start, hundreds of rows. */
-  readonly brief: { readonly select: string; readonly decode: (rows: ReadonlyArray<Row>) => ReadonlyArray<Entry> }
+  /** What a comparison with the files needs, as arrays; `same` where it needs no more than a glance. */
+  readonly brief: {
+    readonly select: string
+    readonly decode: (rows: ReadonlyArray<Row>) => ReadonlyArray<Entry>
+    readonly same: (rows: ReadonlyArray<Row>, nodes: ReadonlyArray<Node>) => boolean
+  }
   readonly read: (own: DriverConnection) => Effect.Effect<ReadonlyArray<Entry>, DatabaseError>
   readonly insert: (own: DriverConnection, entry: Entry) => Effect.Effect<void, DatabaseError>
   readonly update: (own: DriverConnection, id: string, fields: Fields) => Effect.Effect<void, DatabaseError>
@@ -126,7 +146,7 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 export const make = (dialect: Dialect, place: Place): Ledger => {
   const at = place.schema === undefined ? quoted(place.table) : `${quoted(place.schema)}.${quoted(place.table)}`
   const send = (own: DriverConnection, text: string, params: ReadonlyArray<unknown> = []) =>
-    own.run({ text, params: params.map(dialect.encode), prepare: params.length > 0, rows: "objects" })
+    own.run({ text, params: params.map(dialect.encode), prepare: false, rows: "objects" })
   const select = `SELECT ${names.map(quoted).join(", ")} FROM ${at} ORDER BY "sequence"`
   const insert = `INSERT INTO ${at} (${names.map(quoted).join(", ")}) VALUES (${names.map((_, i) => dialect.placeholder(i + 1)).join(", ")})`
   const create = dialect.ddl(
@@ -141,7 +161,7 @@ export const make = (dialect: Dialect, place: Place): Ledger => {
     place,
     select,
     decode: (rows) => rows.map(entry),
-    brief: { select: `SELECT ${shortly.map(quoted).join(", ")} FROM ${at} ORDER BY "sequence"`, decode: short },
+    brief: { select: `SELECT ${shortly} FROM ${at} ORDER BY "sequence"`, decode: short, same },
     create: (own) => Effect.forEach(create, (text) => own.script(text), { discard: true }),
     read: (own) => Effect.map(send(own, select), (reply) => reply.rows.map(entry)),
     insert: (own, entry) => Effect.asVoid(send(own, insert, values(entry))),

@@ -11,9 +11,10 @@ import { MigrationError } from "../model/MigrationError.js"
 import type { Allow } from "./lint/Allow.js"
 import { type Examiner, headerAllows, judge, postgresExaminer, sorted, sqliteExaminer } from "./lint/examine.js"
 import { execution } from "./lint/execution.js"
-import type { Direction, Facts, Finding, Product, Resume, RuleInfo } from "./lint/Finding.js"
+import type { Direction, Facts, Finding, Level, Product, Resume, RuleInfo } from "./lint/Finding.js"
 import { parser, read } from "./lint/Grammar.js"
 import type { LintUnavailable } from "./lint/LintUnavailable.js"
+import { headerOf, joined, replaced } from "./lint/recorded.js"
 import * as render from "./lint/render.js"
 import { all } from "./lint/rules/index.js"
 import { placeOf } from "./lint/Text.js"
@@ -85,6 +86,65 @@ export interface FileInput extends Omit<Facts, "direction" | "transaction"> {
   readonly text: string
   readonly file: string
 }
+
+/** A migration that is a program, with what it was recorded to send. @since 0.1.0 @category models */
+export interface ProgramInput extends Omit<Facts, "direction"> {
+  /** As findings show it. */
+  readonly file: string
+  /** The program's own text, whose header may switch rules off: `// aquifer:allow rule: reason`. */
+  readonly source: string
+  readonly recordings: ReadonlyArray<{
+    readonly direction: Direction
+    readonly statements: ReadonlyArray<string>
+    /** Why there may be more of them. */
+    readonly broke?: { readonly problem: string; readonly remedy: string } | undefined
+  }>
+  /** Why nothing of it could be recorded. */
+  readonly unseen?: { readonly problem: string; readonly remedy: string } | undefined
+}
+
+/** It is not the files' fault, and yet nobody may take it for "nothing found". */
+const notRecorded = (
+  file: string,
+  source: string,
+  level: Level,
+  what: string,
+  { problem, remedy }: { readonly problem: string; readonly remedy: string }
+): Finding => ({
+  rule: "not-recorded",
+  level,
+  file,
+  line: 1,
+  column: 1,
+  message: `${what}: ${problem}`,
+  remedy,
+  statement: source.split("\n")[0] ?? ""
+})
+
+/**
+ * Both directions of a migration that is a program, by the statements it was recorded to send; findings are placed in its
+ * own file. What could not be recorded is a finding itself.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const lintProgram = (input: ProgramInput): Effect.Effect<ReadonlyArray<Finding>, LintUnavailable> =>
+  Effect.map(examiners[input.product], (examine) => {
+    const { file, recordings, source, unseen, ...facts } = input
+    const header = headerOf(source)
+    const allows: ReadonlyArray<Allow> = headerAllows(header)
+    const findings = recordings.flatMap(({ broke, direction, statements }) => {
+      const text = joined(statements)
+      const section = { ...facts, file, direction, text: text.text }
+      const found = examine(section, allows).map((one) => replaced(one, text, statements, source, direction))
+      if (broke === undefined) return found
+      const what = `Of its ${direction} ${statements.length === 0 ? "nothing was" : `only ${statements.length} statements were`} recorded`
+      return [...found, notRecorded(file, source, "warning", what, broke)]
+    })
+    const blind =
+      unseen === undefined ? [] : [notRecorded(file, source, "error", "Nothing of it could be recorded", unseen)]
+    return sorted([...findings, ...blind, ...judge(allows, { ...facts, file, text: header })])
+  })
 
 const marker = /^[ \t]*--[ \t]*migrate:[ \t]*(up|down)\b[^\n]*$/gm
 

@@ -7,11 +7,12 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import { isMigration, type Migration } from "../model/Migration.js"
 import { MigrationError } from "../model/MigrationError.js"
 import { importFile, importModule } from "./importModule.js"
+import * as Remembered from "./Remembered.js"
 import { checksum, fromMigration, header, type Kind, label, parseName, type Revision } from "./Revision.js"
 import * as SqlFile from "./SqlFile.js"
 
@@ -59,14 +60,32 @@ const fromFolder = (directory: string | URL): Loader =>
     // Read synchronously: five times as fast for hundreds of small files, and a layer of SQL files may be built in runSync.
     const names = yield* Effect.try({ try: () => fs.readdirSync(folder), catch: (cause) => noFolder(folder, cause) })
     const found: Array<Revision> = []
+    const at = shown(folder)
+    const place: Place = {
+      folder: folder + path.sep,
+      shown: at === "" ? "" : at + path.sep,
+      room: Buffer.allocUnsafeSlow(16 * 1024),
+      known: remembered.folder(`${folder}\n${at}`, yield* Clock.currentTimeMillis)
+    }
     // No effect for each: hundreds of files are read at every start of a program that has nothing to do.
     for (const name of names.filter(isMigrationFile).sort()) {
-      const read = fromFile(path.join(folder, name))
-      if (Either.isLeft(read)) return yield* read.left
-      found.push(read.right)
+      const read = fromFile(place, name)
+      if (read instanceof MigrationError) return yield* read
+      found.push(read)
     }
     return found
   })
+
+const remembered = Remembered.make<Revision>()
+
+/** A folder while it is read. */
+interface Place {
+  readonly folder: string
+  /** As seen from where the program runs. */
+  readonly shown: string
+  readonly room: Buffer
+  readonly known: Remembered.Folder<Revision>
+}
 
 const noFolder = (folder: string, cause: unknown): MigrationError => {
   const code = (cause as { readonly code?: unknown }).code
@@ -84,40 +103,63 @@ const noFolder = (folder: string, cause: unknown): MigrationError => {
   })
 }
 
-const fromFile = (full: string): Either.Either<Revision, MigrationError> => {
-  const extension = path.extname(full)
-  const file = shown(full)
-  const found = parseName(path.basename(full, extension))
-  if (found === undefined) return Either.left(badName(file))
+const fromFile = (place: Place, name: string): Revision | MigrationError => {
+  const extension = path.extname(name)
+  const file = place.shown + name
+  const full = place.folder + name
   let text: string
+  let stats: fs.Stats
   try {
-    text = fs.readFileSync(full, "utf8")
+    stats = fs.statSync(full)
+    const known = place.known.get(name, stats)
+    if (known !== undefined) return known
+    text = textOf(full, place.room)
   } catch (cause) {
-    return Either.left(
-      new MigrationError({
-        reason: "unreadable",
-        problem: `it cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-        remedy: "Give this user the right to read it",
-        file,
-        cause
-      })
-    )
+    return new MigrationError({
+      reason: "unreadable",
+      problem: `it cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      remedy: "Give this user the right to read it",
+      file,
+      cause
+    })
   }
+  const found = parseName(name.slice(0, name.length - extension.length))
+  if (found === undefined) return badName(file)
   const head = header(text)
   const sum = checksum(text)
-  return Either.right({
-    ...found,
+  const revision: Revision = {
+    id: found.id,
+    name: found.name,
     kind: kinds[extension] ?? "js",
     checksum: sum,
     file,
     revises: head.revises,
     dependsOn: head.dependsOn,
     adopts: head.adopts,
-    load:
+    load: Effect.suspend(() =>
       extension === ".sql"
-        ? Effect.suspend(() => fromSql(text, file, label(found), head.transaction))
+        ? fromSql(text, file, label(found), head.transaction)
         : importModule({ import: () => importFile(full, text, sum), revision: label(found), file })
-  })
+    )
+  }
+  place.known.set(name, stats, revision)
+  return revision
+}
+
+/** Through one buffer for all of them: a third of what `readFileSync` takes for so many small files. */
+const textOf = (full: string, room: Buffer): string => {
+  const opened = fs.openSync(full, "r")
+  try {
+    let length = 0
+    for (;;) {
+      const read = fs.readSync(opened, room, length, room.length - length, null)
+      if (read === 0) return room.toString("utf8", 0, length)
+      length += read
+      if (length === room.length) return fs.readFileSync(full, "utf8")
+    }
+  } finally {
+    fs.closeSync(opened)
+  }
 }
 
 const fromSql = (text: string, file: string, revision: string, transaction: boolean): Revision["load"] =>

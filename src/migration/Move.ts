@@ -59,6 +59,7 @@ export const wanted = Effect.fnUntraced(function* (found: Comparison, { steps, t
       if (target.steps < 0) return yield* wrongWay(to, "takes revisions back", "Use down, or a number with +")
       return found.pending.slice(0, Math.min(target.steps, steps ?? target.steps))
     case "at": {
+      if (found.pending.length === 0) return []
       const within = Graph.ancestors(found.graph, target.ids)
       return found.pending.filter((node) => within.has(node.id)).slice(0, steps)
     }
@@ -79,6 +80,10 @@ const perform = (run: Run, jobs: ReadonlyArray<Job>): Effect.Effect<ReadonlyArra
 export const up = (options: Options & Way = {}): Effect.Effect<Report, Failure, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const { at, seen } = yield* opened(options)
+    const { heads, nodes } = at.graph
+    if (options.to === undefined && options.steps === undefined && heads.length < 2 && seen.same(nodes)) {
+      return { ledger: Ledger.lockName(at.ledger.place), applied: [], reverted: [], already: nodes.length }
+    }
     const before = yield* agreed(at, seen.entries, "unlocked")
     const todo = yield* wanted(before, options)
     if (todo.length === 0) return report(at, before, {})

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { createHash } from "node:crypto"
+import * as crypto from "node:crypto"
 import type * as Effect from "effect/Effect"
 import type { Migration, Services } from "../model/Migration.js"
 import type { MigrationError } from "../model/MigrationError.js"
@@ -55,10 +55,18 @@ export const fromMigration = (migration: Migration): Loaded => ({
 })
 
 /** SHA-256 of the text, the same on every system's line ends. @since 0.1.0 @category accessors */
-export const checksum = (text: string): string =>
-  createHash("sha256")
-    .update(text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n"))
-    .digest("hex")
+export const checksum = (text: string): string => {
+  const bare = text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text
+  return sha256(bare.includes("\r") ? bare.replace(/\r\n?/g, "\n") : bare)
+}
+
+const byteOrderMark = 0xfeff
+
+/** In one call where this Node has that: a third of the time, hundreds of times at every start. */
+const sha256: (text: string) => string =
+  typeof crypto.hash === "function"
+    ? (text) => crypto.hash("sha256", text)
+    : (text) => crypto.createHash("sha256").update(text).digest("hex")
 
 /** @since 0.1.0 @category models */
 export interface Header {
@@ -71,11 +79,19 @@ export interface Header {
 const line = /^\s*(?:--|\/\/|\*|\/\*+)\s*(revises|depends-on|adopts|transaction)\s*:\s*(.*?)\s*(?:\*\/)?\s*$/i
 const comment = /^\s*(?:--|\/\/|\/?\*|$)/
 
-const list = (text: string): ReadonlyArray<string> =>
-  text.split(/[\s,]+/).filter((part) => part !== "" && part !== "base" && part !== "none")
+const none: ReadonlyArray<string> = []
+const list = (text: string | undefined): ReadonlyArray<string> =>
+  text === undefined || text === ""
+    ? none
+    : text.split(/[\s,]+/).filter((part) => part !== "" && part !== "base" && part !== "none")
+
+/** Most have none: what is looked for line by line is looked for in the whole text first. */
+const mayHaveHeader = /revises|depends-on|adopts|transaction/i
+const noHeader: Header = { revises: undefined, dependsOn: none, adopts: none, transaction: true }
 
 /** What stands in the comments above the first line of code. @since 0.1.0 @category constructors */
 export const header = (text: string): Header => {
+  if (!mayHaveHeader.test(text)) return noHeader
   const found = new Map<string, string>()
   for (const one of text.replace(/^\uFEFF/, "").split(/\r\n?|\n/)) {
     if (!comment.test(one)) break
@@ -86,8 +102,8 @@ export const header = (text: string): Header => {
   const revises = found.get("revises")
   return {
     revises: revises === undefined ? undefined : list(revises),
-    dependsOn: list(found.get("depends-on") ?? ""),
-    adopts: list(found.get("adopts") ?? ""),
+    dependsOn: list(found.get("depends-on")),
+    adopts: list(found.get("adopts")),
     transaction: found.get("transaction") !== "false"
   }
 }

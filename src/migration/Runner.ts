@@ -12,7 +12,8 @@ import type { Node } from "./Graph.js"
 import type { Entry } from "./Ledger.js"
 import { type Loaded, label } from "./Revision.js"
 import { stepwise } from "./Stepwise.js"
-import { type Direction, type Failure, type Run, subject, type Task } from "./Task.js"
+import { type Direction, type Failure, type Run, retriable, subject, type Task } from "./Task.js"
+import { type Trailing, trail, trailing } from "./Trail.js"
 import { message, together, whole } from "./Whole.js"
 
 /** One revision that was run. @since 0.1.0 @category models */
@@ -45,6 +46,12 @@ export const runAll = (run: Run, jobs: ReadonlyArray<Job>): Effect.Effect<Readon
     const done: Array<Done> = []
     let size = 1
     while (done.length < jobs.length) {
+      const trailed = yield* trail((index) => follower(run, jobs[done.length + index]))
+      for (const { millis, task } of trailed.through) {
+        done.push(yield* told(task, millis, { index: done.length + 1, total: jobs.length }))
+      }
+      // What another's lock kept from it is tried again, alone.
+      if (trailed.stopped !== undefined && !retriable(trailed.stopped)) return yield* Effect.fail(trailed.stopped)
       const start = yield* Clock.currentTimeMillis
       const batch = size > 1 ? yield* gather(run, jobs, done.length, size, start) : undefined
       if (batch === undefined || batch.tasks.length < 2) {
@@ -65,6 +72,23 @@ export const runAll = (run: Run, jobs: ReadonlyArray<Job>): Effect.Effect<Readon
     }
     return done
   })
+
+/** An effect that need not be waited for alone. */
+const follower = (run: Run, job: Job | undefined): Effect.Effect<Trailing | undefined> => {
+  // What cannot be loaded fails when it is its turn.
+  if (job === undefined || job.node.kind === "sql") return Effect.succeed(undefined)
+  const { direction, entry, node, sequence } = job
+  return Effect.matchEffect(node.load, {
+    onFailure: () => Effect.succeed(undefined),
+    onSuccess: (loaded) => {
+      const body = direction === "up" ? loaded.up : loaded.down
+      if (body === undefined || !atomic(run, loaded, entry)) return Effect.succeed(undefined)
+      return Effect.map(Clock.currentTimeMillis, (start) =>
+        trailing({ run, node, direction, body, entry, sequence, start })
+      )
+    }
+  })
+}
 
 /** The next revisions that can travel together; none where a hook or a look at the database stands between them. */
 const gather = (run: Run, jobs: ReadonlyArray<Job>, from: number, size: number, start: number) =>

@@ -26,7 +26,7 @@ export const scratch = (desk: Desk, options: Options): Effect.Effect<Desk, Datab
     }
     const made = yield* dialect.scratch(config)
     const connections = yield* Connections.make(
-      { ...made.config, pool: { ...made.config.pool, size: 1, maxOverflow: 2 }, pooler: "none" },
+      { ...made.config, pool: { ...made.config.pool, size: 1, maxOverflow: 2 } },
       made.dialect
     )
     const client = yield* Effect.provide(Client.make(connections), Reactivity.layer)

@@ -77,18 +77,23 @@ export const statements = (text: string, line = 1): ReadonlyArray<Statement> => 
   let words: Array<string> = []
   /** Open BEGIN and CASE in the body of a trigger or function. */
   let depth = 0
+  /** Open parentheses: the actions of a rule stand in some, with semicolons between them. */
+  let parens = 0
   const finish = () => {
     if (start >= 0) found.push({ text: text.slice(start, end), line: line + newlines(text, start) })
     start = -1
     words = []
     depth = 0
+    parens = 0
   }
   for (let i = 0; i < text.length; ) {
     const { end: next, word, blank } = step(text, i)
     if (!blank) {
-      if (text[i] === ";" && depth === 0) {
+      if (text[i] === ";" && depth === 0 && parens === 0) {
         finish()
       } else {
+        if (text[i] === "(") parens++
+        else if (text[i] === ")" && parens > 0) parens--
         if (start < 0) start = i
         end = next
         if (word !== "") {

@@ -90,10 +90,13 @@ export const stepwise = (task: Task): Effect.Effect<void, Failure> => {
   })
 }
 
-/** Where nothing at all is done, the ledger is as it was; else it says how far it came, and why no further. */
+/**
+ * Where nothing at all is done, the ledger is as it was; else it says how far it came, and why no further. The step is said
+ * again, because a COMMIT may fail behind which the row stands: CockroachDB's XXA00 keeps it, and not the schema change.
+ */
 const aftermath = (task: Task, step: number, error: string | undefined): Effect.Effect<void, DatabaseError> => {
   const { body, entry, node, run } = task
-  if (body._tag === "effect" || step !== 0 || reached(task) !== 0) return update(task, { error })
+  if (body._tag === "effect" || step !== 0 || reached(task) !== 0) return update(task, { step, error })
   if (entry === undefined) return run.ledger.remove(run.own, node.id)
   return update(task, { state: entry.state, step: entry.step, error: entry.error })
 }
@@ -131,7 +134,9 @@ const one = (task: Task, unit: Unit, begun: boolean, note: Note): Effect.Effect<
 /** What may not run in a transaction is the server's to know; in it, it has done nothing. */
 const refusedInside = (error: Failure): boolean => {
   const said = find(error)
-  return said?.sqlState === "25001" || /(?:with|)in(?:side)? a transaction/i.test(said?.reason ?? "")
+  return (
+    said?.sqlState === "25001" || /(?:with|)in(?:side)? a (?:multi-statement )?transaction/i.test(said?.reason ?? "")
+  )
 }
 
 const alone = (task: Task, unit: Unit, begun: boolean, note: Note): Effect.Effect<void, Failure> => {

@@ -73,6 +73,9 @@ export interface Run {
   readonly schema?: LiveSchema | undefined
 }
 
+/** Nobody listens. @since 0.1.0 @category defaults */
+export const silent: Run["tell"] = () => Effect.void
+
 /** @since 0.1.0 @category models */
 export interface Task {
   readonly run: Run

@@ -62,8 +62,8 @@ export const verify = (options: Options = {}): Effect.Effect<Verified, Failure, 
     })
   ).pipe(Effect.withSpan("Migrator.verify", { captureStackTrace: false }))
 
-/** Without the ledger. */
+/** Without the ledger, and the table of a lock that is leased. */
 const schema = ({ connections, ledger }: Desk) =>
   Effect.map(Effect.scoped(Effect.flatMap(connections.reserve, connections.dialect.inspect)), (found) =>
-    LiveSchema.without(found, [ledger.place.table])
+    LiveSchema.without(found, [ledger.place.table, `${ledger.place.table}_lock`])
   )

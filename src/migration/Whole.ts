@@ -107,8 +107,8 @@ const stepByStep = (task: Task): Effect.Effect<void, Failure> => {
   )
 }
 
-/** The row and COMMIT as one text, where nothing has to be asked between them and the body. */
-const closing = (task: Task): string | undefined => {
+/** The row and COMMIT as one text, where nothing has to be asked between them and the body. @since 0.1.0 @category running */
+export const closing = (task: Task): string | undefined => {
   const { hooks, lock } = task.run
   if (task.body._tag === "sql" || lock.quiet !== true || lock.settled !== undefined || lock.locals !== undefined) {
     return undefined
@@ -120,22 +120,29 @@ const closing = (task: Task): string | undefined => {
 
 /** An effect whose BEGIN travels with its first statement, and whose row with COMMIT. */
 const quickly = (task: Task, last: string): Effect.Effect<void, Failure> =>
-  Effect.suspend(() => {
-    const { own } = task.run
-    const text = task.run.connections.dialect.transaction.begin({})
-    const watched = watch(own)
-    const begun = { value: false }
-    return Effect.gen(function* () {
-      yield* execute(task, watched, { _tag: "pending", text, begun })
-      if (begun.value && own.status() === "idle") return yield* endedItself(task)
-      if (own.status() === "failed") return yield* failed(task, swallowed("execute"), watched.refused())
-      yield* task.run.lock.fence
-      const sent = own.status() === "idle" ? `${text}\n;\n${last}` : last
-      const replies = yield* Effect.mapError(Effect.uninterruptible(own.script(sent)), (error) =>
-        error._tag === "ConnectionError" ? commitLost(task, error) : error
-      )
-      if (replies.at(-1)?.tag === "ROLLBACK") return yield* swallowed("commit")
-    })
+  Effect.suspend(() => Effect.flatMap(open(task, last, watch(task.run.own)), (sent) => close(task, sent)))
+
+/** Runs the effect, and gives what is to be sent at its end. @since 0.1.0 @category running */
+export const open = (task: Task, last: string, watched: Watched): Effect.Effect<string, Failure> => {
+  const { own } = task.run
+  const text = task.run.connections.dialect.transaction.begin({})
+  const begun = { value: false }
+  return Effect.flatMap(
+    execute(task, watched, { _tag: "pending", text, begun }),
+    (): Effect.Effect<string, Failure> => {
+      if (begun.value && own.status() === "idle") return Effect.fail(endedItself(task))
+      if (own.status() === "failed") return Effect.fail(failed(task, swallowed("execute"), watched.refused()))
+      return Effect.as(task.run.lock.fence, begun.value ? last : `${text}\n;\n${last}`)
+    }
+  )
+}
+
+/** Its row, and COMMIT; waited for, whatever happens meanwhile. @since 0.1.0 @category running */
+export const close = (task: Task, sent: string): Effect.Effect<void, Failure> =>
+  Effect.matchEffect(Effect.uninterruptible(task.run.own.script(sent)), {
+    onFailure: (error) => Effect.fail(error._tag === "ConnectionError" ? commitLost(task, error) : error),
+    onSuccess: (replies): Effect.Effect<void, Failure> =>
+      replies.at(-1)?.tag === "ROLLBACK" ? Effect.fail(swallowed("commit")) : Effect.void
   })
 
 const slowly = (task: Task): Effect.Effect<void, Failure> => {

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { DriverConnection } from "../Dialect.js"
+import type { DatabaseError } from "../model/DatabaseError.js"
 
 /** @since 0.1.0 @category models */
 export interface Watched {
@@ -13,11 +14,11 @@ export interface Watched {
   readonly refused: () => string | undefined
 }
 
-/** @since 0.1.0 @category constructors */
-export const watch = (own: DriverConnection): Watched => {
+/** `then`: what is to hold whenever a statement was answered. @since 0.1.0 @category constructors */
+export const watch = (own: DriverConnection, then?: Effect.Effect<void, DatabaseError>): Watched => {
   let refused: string | undefined
-  const noted = <A, E>(text: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    Effect.tapError(effect, () =>
+  const noted = <A>(text: string, effect: Effect.Effect<A, DatabaseError>): Effect.Effect<A, DatabaseError> =>
+    Effect.tapError(then === undefined ? effect : Effect.zipLeft(effect, then), () =>
       Effect.sync(() => {
         refused ??= text
       })

@@ -1,12 +1,26 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Migrator } from "effect-aquifer"
-import { folder, ledger, on, products, put, reason, refusal, remove, rows, table, tables } from "./support.js"
+import {
+  everywhere,
+  folder,
+  ledger,
+  on,
+  prepare,
+  put,
+  reason,
+  refusal,
+  remove,
+  rows,
+  table,
+  tables
+} from "./support.js"
 
 const three = { "1_a.sql": table("a"), "2_b.sql": table("b"), "3_c.sql": table("c") }
 
-for (const product of products) {
+for (const product of everywhere) {
   describe(`files and ledger on ${product.name}`, () => {
+    prepare(product)
     it.live("a changed file is found out, and can be accepted", () =>
       on(product, () =>
         Effect.gen(function* () {

@@ -91,7 +91,7 @@ for (const product of products) {
           const error = yield* refusal(Migrator.up({ loader, lockTimeout: "100 millis" }))
           expect(error.reason).toBe("locked")
           expect(error.message).toContain("holds the migration lock of aquifer_migrations")
-          if (product.name === "postgresql") expect(error.message).toMatch(/^the other one \(process \d+/)
+          expect(error.message).toMatch(/^the other one \(process \d+/)
         })
       )
     )
@@ -171,3 +171,19 @@ export default Migration.make({
     )
   })
 }
+
+describe("the name beside a file's lock", () => {
+  it.live("goes with its holder, and one that was left behind names nobody", () =>
+    on(products[0] as (typeof products)[0], (url) =>
+      Effect.gen(function* () {
+        const name = `${url.slice("sqlite:".length)}-aquifer_migrations.lock-holder`
+        fs.writeFileSync(name, "somebody killed")
+        const said: Array<string> = []
+        const up = Effect.sync(() => said.push(fs.readFileSync(name, "utf8")))
+        yield* Migrator.up({ loader: Migrator.fromRecord({ "1_x": Migration.make({ up }) }), lockTimeout: 0 })
+        expect(said).toEqual([expect.stringContaining(`process ${process.pid} on `)])
+        expect(fs.existsSync(name)).toBe(false)
+      })
+    )
+  )
+})

@@ -88,21 +88,41 @@ const refusals: Readonly<Record<string, DatabaseError.DatabaseError>> = {
   })
 }
 
-const run = (loader: Migrator.Loader, meddle: (server: Server) => void = () => {}) =>
+/** `has`: revisions whose rows the ledger has before. */
+const run = (
+  loader: Migrator.Loader,
+  meddle: (server: Server) => void = () => {},
+  use: Effect.Effect<unknown, unknown, SqlClient.SqlClient> = Migrator.up({ loader }),
+  has: ReadonlyArray<string> = []
+) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { connections, server, sql } = yield* ScriptedConnection.make({}, dialect())
+      // Nothing of the table but its name is looked at.
+      const there = {
+        ...LiveSchema.empty,
+        tables: [{ name: "aquifer_migrations" }]
+      } as unknown as LiveSchema.LiveSchema
+      const inspect = () => Effect.succeed(has.length === 0 ? LiveSchema.empty : there)
+      const { connections, server, sql } = yield* ScriptedConnection.make({}, dialect({ inspect }))
       meddle(server)
       const remembering = Connections.mark(
         Object.assign(
           (...args: ReadonlyArray<never>) => (sql as never as (...a: ReadonlyArray<never>) => unknown)(...args),
           sql
         ),
-        { ...connections, own: Effect.map(connections.own, (own) => remember(own, server)) }
+        {
+          ...connections,
+          run: (request) =>
+            Effect.map(connections.run(request), (reply) => ({
+              ...reply,
+              rows: has.map((id, i) => [`${id} sql sum applied 0 ${i + 1} []`, "x", null])
+            })),
+          own: Effect.map(connections.own, (own) => remember(own, server, has))
+        }
       )
       const exit = yield* Effect.exit(
         // Only the way to the connections is looked at, and what bodies send.
-        Effect.provideService(Migrator.up({ loader }), SqlClient.SqlClient, remembering as unknown as typeof sql)
+        Effect.provideService(use, SqlClient.SqlClient, remembering as unknown as typeof sql)
       )
       return { exit, server }
     })
@@ -111,29 +131,39 @@ const run = (loader: Migrator.Loader, meddle: (server: Server) => void = () => {
 type Server = Effect.Effect.Success<ReturnType<typeof ScriptedConnection.make>>["server"]
 
 /** Answers the ledger's SELECT with the rows that were committed as texts; the script itself keeps none. */
-const remember = (own: Dialect.DriverConnection, server: Server): Dialect.DriverConnection => ({
+const remember = (
+  own: Dialect.DriverConnection,
+  server: Server,
+  has: ReadonlyArray<string>
+): Dialect.DriverConnection => ({
   ...watch(own).connection,
   run: (request) =>
     Effect.map(own.run(request), (reply) => {
       if (!/^SELECT .* FROM "aquifer_migrations"/.test(request.text)) return reply
-      const rows = server.committed.flatMap((text) => {
-        const [, id, name] = /^\s*INSERT INTO "aquifer_migrations" .* VALUES \('(\w+)', '(\w+)'/.exec(text) ?? []
-        return id === undefined
-          ? []
-          : [
-              {
-                id,
-                name,
-                kind: "sql",
-                parents: "[]",
-                state: "applied",
-                origin: "run",
-                step: 0,
-                sequence: 1,
-                finished_at: null
-              }
-            ]
+      const row = (id: string, name: string, sequence: number) => ({
+        id,
+        name,
+        kind: "sql",
+        checksum: "sum",
+        parents: "[]",
+        state: "applied",
+        origin: "run",
+        step: 0,
+        sequence,
+        finished_at: null
       })
+      const rows = [
+        ...has.flatMap((id, i) => {
+          const gone = server.committed.some((text) =>
+            text.includes(`DELETE FROM "aquifer_migrations" WHERE "id" = '${id}'`)
+          )
+          return gone ? [] : [row(id, "x", i + 1)]
+        }),
+        ...server.committed.flatMap((text) => {
+          const [, id, name] = /^\s*INSERT INTO "aquifer_migrations" .* VALUES \('(\w+)', '(\w+)'/.exec(text) ?? []
+          return id === undefined || name === undefined ? [] : [row(id, name, 1)]
+        })
+      ]
       return { ...reply, rows }
     })
 })
@@ -214,4 +244,63 @@ describe.each(Object.entries(kinds))("%s", (_, loader) => {
       }
     })
   )
+})
+
+/** What else writes the ledger: what is done of it when all goes well, and how often. */
+const others: Readonly<Record<string, readonly [use: (loader: Migrator.Loader) => Use, write: RegExp, count: number]>> =
+  {
+    "the way back": [(loader) => Migrator.down({ loader, to: "base" }), /^(?:DELETE FROM|DROP [ABC]\d$)/, 6],
+    stamp: [(loader) => Migrator.stamp("head", { loader, purge: true }), /^(?:DELETE FROM|INSERT INTO)/, 6],
+    repair: [(loader) => Migrator.repair({ loader, forget: ["1", "2", "3"] }), /^DELETE FROM/, 3]
+  }
+type Use = Effect.Effect<unknown, unknown, SqlClient.SqlClient>
+
+describe.each(Object.entries(others))("%s", (what, [use, write, count]) => {
+  const loader: Migrator.Loader = Effect.map(texts(true), (all) =>
+    all.map((one, i) => ({
+      ...one,
+      load: Effect.map(one.load, (loaded) => ({
+        ...loaded,
+        down: { _tag: "sql" as const, statements: [{ text: `DROP ${"ABC"[i]}1`, line: 1 }] }
+      }))
+    }))
+  )
+  const go = (meddle?: (server: Server) => void) => run(loader, meddle, use(loader), ["1", "2", "3"])
+  const done = (server: Server) => server.committed.map((text) => text.trim()).filter((text) => write.test(text))
+
+  it.live("undisturbed, all of it is committed", () =>
+    Effect.gen(function* () {
+      const { exit, server } = yield* go()
+      expect(Exit.isSuccess(exit), String(exit)).toBe(true)
+      expect(done(server)).toHaveLength(count)
+    })
+  )
+
+  for (const [which, error] of Object.entries(refusals)) {
+    it.live(`${which} at any statement: success only when all of it is committed, else a typed failure`, () =>
+      Effect.gen(function* () {
+        const steps = (yield* go()).server.texts.length
+        let failures = 0
+        for (let at = 0; at < steps; at++) {
+          let seen = 0
+          const { exit, server } = yield* go((server) => server.fail(() => seen++ === at, error))
+          const all = done(server)
+          if (Exit.isSuccess(exit)) expect(all, `at ${at}`).toHaveLength(count)
+          else {
+            failures++
+            const failure = exit.cause._tag === "Fail" ? exit.cause.error : undefined
+            expect(failure instanceof MigrationError.MigrationError || DatabaseError.isDatabaseError(failure)).toBe(
+              true
+            )
+            // A person's word holds as a whole; revisions one by one, each with its row.
+            if (what !== "the way back") expect(all, `at ${at}`).toEqual([])
+            expect(all.filter((text) => text.startsWith("DROP")).length * 2).toBe(
+              what === "the way back" ? all.length : 0
+            )
+          }
+        }
+        expect(failures).toBeGreaterThanOrEqual(3)
+      })
+    )
+  }
 })

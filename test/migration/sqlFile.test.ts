@@ -32,6 +32,13 @@ describe("statements of a file", () => {
       "CREATE TRIGGER t AFTER INSERT ON x EXECUTE FUNCTION f()",
       "b"
     ],
+    [
+      "the actions of a rule",
+      "CREATE RULE r AS ON DELETE TO t DO (a; b ')'; c); d",
+      "CREATE RULE r AS ON DELETE TO t DO (a; b ')'; c)",
+      "d"
+    ],
+    ["a parenthesis too many", "a); b", "a)", "b"],
     ["CASE outside of a body", "select case when 1 then 2 end; b", "select case when 1 then 2 end", "b"],
     ["what never ends", "select 'a; b", "select 'a; b"],
     ["nothing at all", " \n-- only this\n;"]

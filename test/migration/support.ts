@@ -3,10 +3,12 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
+import { afterAll, beforeAll } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Database, LiveSchema, MigrationError } from "effect-aquifer"
 import * as Connections from "../../src/connection/Connections.js"
+import { borrowed, end as endShared, onShared } from "../dialect/pglite/shared.js"
 import { freshDatabase } from "../support/server.js"
 
 const project = path.resolve(import.meta.dirname, "../..")
@@ -18,25 +20,40 @@ export const scratch: Effect.Effect<string, never, Scope.Scope> = Effect.acquire
 )
 
 /** A product and how to get an empty database of it; its URL. */
-export interface Product {
-  readonly name: "sqlite" | "postgresql"
+export interface Product<Name extends string = "sqlite" | "postgresql" | "pglite"> {
+  readonly name: Name
   readonly database: Effect.Effect<string, unknown, Scope.Scope>
 }
 
-export const products: ReadonlyArray<Product> = [
+export const products: ReadonlyArray<Product<"sqlite" | "postgresql">> = [
   { name: "sqlite", database: Effect.map(scratch, (folder) => `sqlite:${folder}/test.db`) },
   { name: "postgresql", database: freshDatabase }
 ]
+
+/** With the one inside the process, whose database ends with its layer: no second layer finds it again. */
+export const everywhere: ReadonlyArray<Product> = [
+  ...products,
+  { name: "pglite", database: Effect.succeed("pglite::memory:") }
+]
+
+/** The layer of a database of that product. */
+export const layerOf = (product: Product, url: string, options: Partial<Database.Options> = {}) =>
+  product.name === "pglite" ? onShared(options) : Database.layer({ url, ...options })
+
+afterAll(endShared)
+
+/** Starts what takes long to start before the tests of a `describe` do, whose time is limited. */
+export const prepare = (product: Product): void => {
+  const started = Effect.flatMap(borrowed, (program) => Effect.promise(() => program.close()))
+  if (product.name === "pglite") beforeAll(() => Effect.runPromise(started), 120_000)
+}
 
 /** Runs on a fresh database of the product, told its URL. */
 export const on = <A, E>(
   product: Product,
   use: (url: string) => Effect.Effect<A, E, SqlClient.SqlClient | Scope.Scope>,
   options: Partial<Database.Options> = {}
-) =>
-  Effect.scoped(
-    Effect.flatMap(product.database, (url) => Effect.provide(use(url), Database.layer({ url, ...options })))
-  )
+) => Effect.scoped(Effect.flatMap(product.database, (url) => Effect.provide(use(url), layerOf(product, url, options))))
 
 /** Writes files into a folder of their own, which finds the project's packages. */
 export const folder = (files: Readonly<Record<string, string>>): Effect.Effect<string, never, Scope.Scope> =>

@@ -1,26 +1,31 @@
 /**
  * Random histories and random walks through them: after every step, ledger and schema are what a database has that was
- * brought there from empty. `AQUIFER_WALKS` says how many.
+ * brought there from empty. `AQUIFER_WALKS` says how many; a failure prints its seed, which `AQUIFER_SEED` walks again.
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { Database, LiveSchema, Migrator } from "effect-aquifer"
+import { LiveSchema, Migrator } from "effect-aquifer"
 import * as fc from "fast-check"
-import { folder, ledger, on, products, schema, table } from "./support.js"
+import { everywhere, folder, layerOf, ledger, on, type Product, prepare, schema, table } from "./support.js"
 
 const walks = Number(process.env.AQUIFER_WALKS ?? 0)
+const seed = process.env.AQUIFER_SEED === undefined ? {} : { seed: Number(process.env.AQUIFER_SEED) }
+const usual = { sqlite: 12, postgresql: 4, pglite: 4 }
 
-/** Each revision follows one or two that came before it, or nothing. */
+/** Each revision follows one or two that came before it, or nothing, and may need another one. */
 const history = fc
   .array(fc.tuple(fc.nat(), fc.nat(), fc.integer({ min: 0, max: 9 }), fc.boolean()), { minLength: 2, maxLength: 7 })
   .map((choices) =>
     choices.map(([one, two, kind, transaction], i) => {
       const parents = i === 0 || kind === 0 ? [] : kind > 7 ? [...new Set([one % i, two % i])] : [one % i]
-      return { id: i + 1, parents: parents.map((parent) => parent + 1), transaction }
+      const needs = i > 1 && kind > 4 && kind < 7 ? [(two % i) + 1] : []
+      return { id: i + 1, parents: parents.map((parent) => parent + 1), needs, transaction }
     })
   )
+
+type Choice = typeof history extends fc.Arbitrary<ReadonlyArray<infer A>> ? A : never
 
 const step = fc.oneof(
   fc.record({ do: fc.constant("up" as const), steps: fc.integer({ min: 0, max: 3 }) }),
@@ -30,25 +35,26 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("stamp" as const), steps: fc.nat({ max: 7 }) })
 )
 
-const file = ({ id, parents, transaction }: { id: number; parents: ReadonlyArray<number>; transaction: boolean }) =>
+const file = ({ id, needs, parents, transaction }: Choice) =>
   [
     `${id}_r.sql`,
-    `-- revises: ${parents.join(", ") || "base"}\n${transaction ? "" : "-- transaction: false\n"}${table(`t${id}`)}`
+    `-- revises: ${parents.join(", ") || "base"}\n${needs.length === 0 ? "" : `-- depends-on: ${needs}\n`}${transaction ? "" : "-- transaction: false\n"}${table(`t${id}`)}`
   ] as const
 
 /** The same revisions applied to an empty database, and nothing else. */
-const replayed = (url: string, directory: string, ids: ReadonlySet<string>) =>
+const replayed = (product: Product, url: string, directory: string, ids: ReadonlySet<string>) =>
   Effect.provide(
     Effect.gen(function* () {
       const graph = yield* Migrator.graph({ directory })
       for (const node of graph) if (ids.has(node.id)) yield* Migrator.up({ directory, to: node.id })
       return yield* schema
     }),
-    Database.layer({ url })
+    layerOf(product, url)
   )
 
-for (const product of products) {
+for (const product of everywhere) {
   describe(`random walks on ${product.name}`, () => {
+    prepare(product)
     it.live(
       "always end where a replay from empty does",
       () =>
@@ -57,7 +63,7 @@ for (const product of products) {
             fc.asyncProperty(history, fc.array(step, { minLength: 2, maxLength: 7 }), (revisions, steps) =>
               Effect.runPromise(walk(product, revisions, steps) as Effect.Effect<void>)
             ),
-            { numRuns: walks > 0 ? walks : product.name === "sqlite" ? 12 : 4, endOnFailure: true }
+            { numRuns: walks > 0 ? walks : usual[product.name], endOnFailure: true, ...seed }
           )
         ),
       60_000 + walks * 10_000
@@ -66,8 +72,8 @@ for (const product of products) {
 }
 
 const walk = (
-  product: (typeof products)[number],
-  revisions: ReadonlyArray<{ id: number; parents: ReadonlyArray<number>; transaction: boolean }>,
+  product: Product,
+  revisions: ReadonlyArray<Choice>,
   steps: ReadonlyArray<{ do: "up" | "down" | "to" | "merge" | "stamp"; steps: number }>
 ) =>
   on(product, () =>
@@ -112,10 +118,12 @@ const walk = (
           here
         )
         for (const node of graph) {
-          if (here.has(node.id)) for (const parent of node.parents) expect(here.has(parent)).toBe(true)
+          if (here.has(node.id)) {
+            for (const parent of [...node.parents, ...node.dependsOn]) expect(here.has(parent)).toBe(true)
+          }
         }
         const other = yield* product.database
-        const there = yield* replayed(other, directory, here)
+        const there = yield* replayed(product, other, directory, here)
         expect(LiveSchema.differences(there, yield* schema)).toEqual([])
       }
     })
@@ -134,7 +142,8 @@ const ancestors = (graph: ReadonlyArray<Migrator.Place>, id: string): ReadonlySe
   const found = new Set<string>()
   const visit = (one: string) => {
     found.add(one)
-    for (const parent of graph.find((node) => node.id === one)?.parents ?? []) visit(parent)
+    const node = graph.find((node) => node.id === one)
+    for (const other of [...(node?.parents ?? []), ...(node?.dependsOn ?? [])]) visit(other)
   }
   if (id !== "base") visit(id)
   return found

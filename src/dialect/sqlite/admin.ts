@@ -50,7 +50,9 @@ const create: Admin["create"] = (config) =>
 const belongs = (name: string) => {
   const beside = [`${name}-wal`, `${name}-shm`, `${name}-journal`]
   return (file: string): boolean =>
-    file === name || beside.includes(file) || (file.startsWith(`${name}-`) && /\.lock(-journal|-wal|-shm)?$/.test(file))
+    file === name ||
+    beside.includes(file) ||
+    (file.startsWith(`${name}-`) && /\.lock(-journal|-wal|-shm|-holder)?$/.test(file))
 }
 
 const drop: Admin["drop"] = (config) =>

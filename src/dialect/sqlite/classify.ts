@@ -134,7 +134,8 @@ export const classify = (cause: unknown, operation: string, more: Partial<Detail
   if (/connection is not open/.test(sentence) && code === undefined) {
     return new Errors.ConnectionError({ ...details(undefined), phase: "statement", sent: false })
   }
-  if (code === moved) return new Errors.ConnectionError({ ...details(undefined), phase: "statement", sent: true })
+  // Refused before anything was done, COMMIT included.
+  if (code === moved) return new Errors.ConnectionError({ ...details(undefined), phase: "statement", sent: false })
   const found = rowOf(cause, code, sentence)
   return new (found?.error ?? Errors.UnknownError)(details(found))
 }

@@ -24,8 +24,8 @@ interface Dangling {
 const pair = (row: Dangling): string => `${row.child}\n${row.parent}`
 
 /** @since 0.1.0 @category dialect */
-export const migrationLock: Dialect["migrationLock"] = Effect.fnUntraced(function* (own, name) {
-  const lock = yield* fileLock(own, name)
+export const migrationLock: Dialect["migrationLock"] = Effect.fnUntraced(function* (own, name, config) {
+  const lock = yield* fileLock(own, name, config)
   const [setting] = yield* rows(own, "PRAGMA foreign_keys")
   if (Number(setting?.foreign_keys) !== 1) return lock
   yield* Effect.acquireRelease(rows(own, "PRAGMA foreign_keys = OFF"), () =>

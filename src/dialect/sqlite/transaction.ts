@@ -8,8 +8,14 @@
 import * as Option from "effect/Option"
 import type { Dialect } from "../../Dialect.js"
 
-/** Takes no lock until something is read, and is held to reading by the session. @since 0.1.0 @category constants */
-export const readOnly = "BEGIN /* read only */"
+/**
+ * Takes no lock until something is read, and is held to reading by the session, which knows it by the comment. That stands
+ * inside: what stands behind a statement is lost where a script is cut into its statements.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const readOnly = "BEGIN /* read only */ TRANSACTION"
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
