@@ -1,11 +1,17 @@
 /** Large work: 100,000 rows in, a million rows out (in a process of their own, so that the peak of memory is theirs alone). */
 import { execFile } from "node:child_process"
+import { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import pg from "pg"
+import { from as copyFrom } from "pg-copy-streams"
 import postgres from "postgres"
-import { ours, stock } from "./effects.js"
+import * as Copy from "../src/client/Copy.js"
+import { type Client, ours, stock } from "./effects.js"
 import { median, race, timed } from "./harness.js"
 
 const count = 100_000
@@ -14,11 +20,20 @@ const batches = (size: number) =>
   Array.from({ length: Math.ceil(count / size) }, (_, i) => rows.slice(i * size, (i + 1) * size))
 
 const unnest = "INSERT INTO sink SELECT * FROM unnest($1::int[], $2::text[], $3::float8[])"
+/** The same rows as COPY's text, in the pieces a file would be read in. */
+const piece = 65_536
+const text = Buffer.from(rows.map(({ id, name, value }) => `${id}\t${name}\t${value}\n`).join(""))
+const pieces = Array.from({ length: Math.ceil(text.length / piece) }, (_, i) =>
+  text.subarray(i * piece, (i + 1) * piece)
+)
+
 const columns = (batch: typeof rows) => [
   batch.map((row) => row.id),
   batch.map((row) => row.name),
   batch.map((row) => row.value)
 ]
+
+const on = ({ sql }: Client) => Effect.provideService(SqlClient.SqlClient, sql)
 
 /** 100,000 rows of three columns into an empty table. */
 export const inserts = async (url: string, rounds: number) => {
@@ -26,12 +41,22 @@ export const inserts = async (url: string, rounds: number) => {
   const theirs = await stock(url)
   const js = postgres(url, { max: 10, onnotice: () => {} })
   const pool = new pg.Pool({ connectionString: url, max: 10 })
+  const copier = new pg.Client({ connectionString: url })
+  await copier.connect()
   const emptied = async (work: () => Promise<unknown>) => {
     await pool.query("TRUNCATE sink")
     return timed(work)
   }
   const figures = await race(
     [
+      {
+        name: "ours, COPY",
+        run: () => emptied(() => our.run(Copy.into({ table: "sink" }, Stream.fromIterable(pieces)).pipe(on(our))))
+      },
+      {
+        name: "pg-copy-streams",
+        run: () => emptied(() => pipeline(Readable.from(pieces), copier.query(copyFrom("COPY sink FROM STDIN"))))
+      },
       {
         name: "ours, unnest by 5,000",
         run: () =>
@@ -87,7 +112,7 @@ export const inserts = async (url: string, rounds: number) => {
     ],
     rounds
   )
-  await Promise.all([our.close(), theirs.close(), js.end(), pool.end()])
+  await Promise.all([our.close(), theirs.close(), js.end(), pool.end(), copier.end()])
   return figures
 }
 
