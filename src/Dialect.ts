@@ -64,6 +64,13 @@ export type SessionStatus = "idle" | "open" | "failed" | "broken"
  */
 export interface DriverConnection {
   readonly run: (request: Request) => Effect.Effect<Reply, DatabaseError>
+  /**
+   * Several statements as one message, where the product pipelines: when one fails, nothing behind it runs. The first may
+   * bring BEGIN, the last may ask for the id or be COMMIT.
+   */
+  readonly batch?:
+    | ((requests: ReadonlyArray<Request>) => Effect.Effect<ReadonlyArray<Reply>, DatabaseError>)
+    | undefined
   /** Several statements in one text (migrations, COMMIT, ROLLBACK): never prepared, one reply each. */
   readonly script: (text: string) => Effect.Effect<ReadonlyArray<Reply>, DatabaseError>
   /** Chunks of rows, read as they are asked for. */
@@ -78,6 +85,11 @@ export interface DriverConnection {
   readonly lost: Effect.Effect<DatabaseError>
   /** Proves that the server still answers; bounded by the connect timeout. */
   readonly ping: Effect.Effect<void, DatabaseError>
+  /**
+   * What statements have left of themselves on the session (settings, locks, temporary tables), as far as their texts and the
+   * server's own reports tell. Not said: nothing that is known.
+   */
+  readonly residue?: Residue | undefined
   /** Brings the session back to how it was opened (`ROLLBACK`, `DISCARD ALL`). */
   readonly reset: Effect.Effect<void, DatabaseError>
   /** Ends the session; never fails, never takes longer than 1 s, may be called twice. */
@@ -90,6 +102,14 @@ export interface DriverConnection {
     ) => Effect.Effect<Reply, DatabaseError | E, R>
     readonly out: (text: string) => Stream.Stream<Uint8Array, DatabaseError>
   }>
+}
+
+/** @since 0.1.0 @category models */
+export interface Residue {
+  /** Whether there is any since `accept` or `reset`. */
+  readonly any: () => boolean
+  /** What is there now is how the session is meant to be. */
+  readonly accept: () => void
 }
 
 /** What a statement may do to its session: only `read` may travel a shared lane or a reader. @since 0.1.0 @category models */
@@ -145,7 +165,10 @@ export interface Dialect {
     readonly lock?: ((key: bigint) => string) | undefined
     /** Sets a parameter of the session for this transaction alone; absent where sessions have none. */
     readonly setting?: ((name: string, value: string) => string) | undefined
-    /** How a conflict is begun again on the same connection (CockroachDB); none: roll back and begin. */
+    /**
+     * The savepoint all of a transaction stands behind, so that a conflict is begun again on the same connection: back to it,
+     * and in the end released in front of COMMIT (CockroachDB). None: roll back and begin.
+     */
     readonly restart: Option.Option<string>
   }
   /** What became of a transaction whose COMMIT was never answered; `lost` is the session it ran on. */
@@ -171,6 +194,10 @@ export interface Dialect {
   readonly resumption?: Resumption | undefined
   /** An empty database of the same product, gone with the scope: where migrations are tried and written down. */
   readonly scratch?: ((config: DatabaseConfig) => Effect.Effect<Scratch, DatabaseError, Scope.Scope>) | undefined
+  /** What stands around a text that the product's own program runs, so that it runs as under the migration lock. */
+  readonly sheet?: { readonly first: ReadonlyArray<string>; readonly last: ReadonlyArray<string> } | undefined
+  /** How copies of the database are told from it, and how old they are; absent where there are none that can be behind. */
+  readonly replication?: Replication | undefined
   /** What an administrator asks from outside; absent where nobody can. */
   readonly admin?: Admin | undefined
   /** What the server says of itself; `version` is always there. */
@@ -178,6 +205,26 @@ export interface Dialect {
   /** Sessions one database allows: `one writer` and `one` mean that whoever holds a session must not starve the rest. */
   readonly sessions: "many" | "one writer" | "one"
   readonly can: ReadonlySet<Capability>
+}
+
+/** How a replica stands. @since 0.1.0 @category models */
+export interface Standing {
+  /** How far it has come, comparable with a primary's position; none where it is no copy of anything. */
+  readonly position: bigint | undefined
+  /** Milliseconds its data are behind by its own account; none where it cannot say. */
+  readonly age: number | undefined
+}
+
+/** @since 0.1.0 @category models */
+export interface Replication {
+  /**
+   * Whether the server of a session that was refused a write takes none at all, while another one may: it is a standby, or
+   * fenced off. Not where somebody wanted it so: who connected, or the role's or the database's own settings.
+   */
+  readonly demoted: (connection: DriverConnection, config: DatabaseConfig) => Effect.Effect<boolean, DatabaseError>
+  /** How far a primary has come; none where it is no primary. */
+  readonly position: (primary: DriverConnection) => Effect.Effect<bigint | undefined, DatabaseError>
+  readonly standing: (replica: DriverConnection) => Effect.Effect<Standing, DatabaseError>
 }
 
 /** The lock on a ledger, held. @since 0.1.0 @category models */

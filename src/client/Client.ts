@@ -30,9 +30,9 @@ export const make = (
         ? undefined
         : Statement.defaultTransforms(config.transformResultNames, config.transformJson).array
     const pooled = Facade.make(connections, config.prepare)
-    /** The statement's way: the innermost session of this client, else a connection of the pool for it alone. */
+    /** The statement's way: the innermost session or route of this client, else a connection of the pool for it alone. */
     const acquirer: Effect.Effect<Connection> = Effect.withFiberRuntime((fiber) =>
-      Effect.succeed(Session.current(connections, fiber.currentContext)?.facade ?? pooled)
+      Effect.succeed(Session.carrier(connections, fiber.currentContext)?.facade ?? pooled)
     )
     const attributes = spanAttributes(connections)
 
@@ -40,7 +40,7 @@ export const make = (
     const statements = (compiler: Statement.Compiler, transform: typeof rows) =>
       Templates.make({
         compiler,
-        way: (context) => Session.current(connections, context) ?? connections,
+        way: (context) => Session.carrier(connections, context) ?? connections,
         isScript: (text) => connections.kind(text) === "script",
         attributes,
         rows: transform,
@@ -95,7 +95,13 @@ const spanAttributes = ({ config, dialect }: Connections.Connections): ReadonlyA
 
 /** A connection for the length of the scope; its statements fail with `TransactionClosed` after that. */
 const reserve = (connections: Connections.Connections): SqlClient.SqlClient["reserve"] =>
-  Effect.mapError(connections.reserve, Facade.sqlError).pipe(
+  Effect.suspend(() => {
+    const claim = connections.lease("write")
+    return Effect.zipRight(
+      Effect.addFinalizer(() => claim.close),
+      Effect.mapError(claim.acquire, Facade.sqlError)
+    )
+  }).pipe(
     Effect.flatMap((connection) => {
       const session = new Session.Session({
         owner: connections,

@@ -13,7 +13,13 @@ import * as Stream from "effect/Stream"
 import * as Connections from "../connection/Connections.js"
 import * as Session from "../connection/Session.js"
 import type { DriverConnection } from "../Dialect.js"
-import { type DatabaseError, DataError, TransactionClosed, UnsupportedError } from "../model/DatabaseError.js"
+import {
+  type DatabaseError,
+  DataError,
+  isDatabaseError,
+  TransactionClosed,
+  UnsupportedError
+} from "../model/DatabaseError.js"
 
 /**
  * A table to copy into or out of. Names are quoted as they are; `schema.table` is written as two fields.
@@ -96,7 +102,11 @@ const withConnection = <A, E, R>(
       if (session !== undefined) return session.use(use)
       const claim = connections.lease("write")
       return Effect.ensuring(
-        Effect.flatMap(claim.acquire, (connection) => Effect.onInterrupt(use(connection), () => connection.cancel)),
+        Effect.flatMap(claim.acquire, (connection) =>
+          Effect.onInterrupt(use(connection), () => connection.cancel).pipe(
+            Effect.tapError((error) => connections.moved(connection, isDatabaseError(error) ? error : undefined))
+          )
+        ),
         claim.close
       )
     })

@@ -14,6 +14,7 @@ import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Connections } from "../connection/Connections.js"
+import { first } from "../connection/Limit.js"
 import type { DriverConnection } from "../Dialect.js"
 import { ConnectionError, type DatabaseError, from, UnsupportedError } from "../model/DatabaseError.js"
 import * as RetryPolicy from "../model/RetryPolicy.js"
@@ -167,14 +168,11 @@ export class Hub {
         missing.length + surplus.length === 0
           ? Effect.void
           : use((connection) => this.settle(connection, missing, surplus, heard))
-      return Effect.zipRight(settled, Effect.raceFirst(this.changed.await, proof))
+      return Effect.zipRight(settled, first(this.changed.await, proof))
     })
     // A session that is ended in order is not lost, but nothing is heard on it any more.
     const ended = Fiber.join(listening).pipe(Effect.zipRight(Effect.sleep(reasonLate)), Effect.zipRight(closed))
-    return yield* Effect.raceFirst(
-      Effect.raceFirst(Effect.forever(work), ended),
-      Effect.flatMap(connection.lost, Effect.fail)
-    )
+    return yield* first(first(Effect.forever(work), ended), Effect.flatMap(connection.lost, Effect.fail))
   })
 
   /** LISTEN and UNLISTEN, all sent at once. A channel the server refuses ends its own streams only. */
@@ -194,10 +192,9 @@ export class Hub {
       Effect.map(connection.script(`UNLISTEN ${quote(name)}`), () => {
         heard.delete(name)
       })
-    return Effect.all([...missing.map(listen), ...surplus.map(unlisten)], {
-      concurrency: "unbounded",
-      discard: true
-    }).pipe(
+    // By hand: `Effect.all` with a concurrency never ends when it is interrupted before it has started its fibers.
+    return Effect.forEach([...missing.map(listen), ...surplus.map(unlisten)], Effect.fork).pipe(
+      Effect.flatMap((sent) => Effect.forEach(sent, Fiber.join, { discard: true })),
       Effect.tap(() =>
         Effect.sync(() => {
           this.loss = undefined

@@ -65,6 +65,24 @@ export interface LaneSnapshot {
 }
 
 /**
+ * A replica at one moment, and the pool of its sessions.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReplicaSnapshot {
+  /** Its hosts and database. */
+  readonly name: string
+  /** `unknown`: nobody has asked for it yet. */
+  readonly state: "unknown" | "up" | "down"
+  /** Milliseconds its data may be behind the primary's by now, as far as is known; none where that is nothing. */
+  readonly staleness?: number | undefined
+  /** Why it is down. */
+  readonly error?: DatabaseError | undefined
+  readonly pool: PoolSnapshot
+}
+
+/**
  * What a pool looked like at one moment. Counts are connections, except `waiting` (fibers) and the totals (events).
  *
  * @since 0.1.0
@@ -83,6 +101,8 @@ export interface PoolSnapshot {
   readonly waiting: number
   /** The shared lanes beside the pool, where there are any: no connection of theirs is counted here. */
   readonly lanes?: LaneSnapshot | undefined
+  /** The replicas, where there are any: no connection of theirs is counted here. */
+  readonly replicas?: ReadonlyArray<ReplicaSnapshot> | undefined
   /** Thrown away since the start because they were dead, too old, or in an unknown state. */
   readonly invalidated: number
   readonly totals: {

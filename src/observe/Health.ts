@@ -19,6 +19,8 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Connections from "../connection/Connections.js"
 import { within } from "../connection/Limit.js"
+import * as SessionTag from "../connection/SessionTag.js"
+import type { DriverConnection } from "../Dialect.js"
 import { ConnectionError, type DatabaseError, type PoolSnapshot } from "../model/DatabaseError.js"
 
 /** @since 0.1.0 @category models */
@@ -40,7 +42,7 @@ export const limit = Duration.seconds(5)
 
 /**
  * Opens a connection beside the pool and asks the server for its vitals; `latency` is the time of that question alone.
- * A database of one session (SQLite in memory) is asked on that session.
+ * A database of one session (SQLite in memory) is asked on that session, in the transaction that has it where there is one.
  *
  * @since 0.1.0
  * @category accessors
@@ -52,17 +54,21 @@ export const check: Effect.Effect<Report, DatabaseError, SqlClient.SqlClient> = 
 
 /** `check` on connections already at hand. @since 0.1.0 @category accessors */
 export const checkOn = (connections: Connections.Connections): Effect.Effect<Report> => {
-  const asked = Effect.scoped(
-    Effect.flatMap(connections.own, (connection) =>
-      Effect.gen(function* () {
-        const start = yield* Clock.currentTimeNanos
-        yield* connection.ping
-        const latency = Duration.nanos((yield* Clock.currentTimeNanos) - start)
-        const { version, ...facts } = yield* connections.dialect.vitals(connection)
-        return { status: "up", latency, version, facts } as const
-      })
-    )
-  )
+  const ask = (connection: DriverConnection) =>
+    Effect.gen(function* () {
+      const start = yield* Clock.currentTimeNanos
+      yield* connection.ping
+      const latency = Duration.nanos((yield* Clock.currentTimeNanos) - start)
+      const { version, ...facts } = yield* connections.dialect.vitals(connection)
+      return { status: "up", latency, version, facts } as const
+    })
+  const asked = Effect.flatMap(Effect.context<never>(), (context) => {
+    const session = connections.dialect.sessions === "one" ? SessionTag.current(connections, context) : undefined
+    // Inside a transaction on the only session nobody could wait for it but in vain.
+    return session === undefined || session.closing
+      ? Effect.scoped(Effect.flatMap(connections.own, ask))
+      : session.use(ask)
+  })
   const late = Effect.fail(
     new ConnectionError({
       operation: "health",
@@ -71,8 +77,13 @@ export const checkOn = (connections: Connections.Connections): Effect.Effect<Rep
       sent: false
     })
   )
+  const { replicas } = connections
+  // A replica that is down is told with the pool, and no reason to call the database down.
+  const answer = Effect.catchAll(within(asked, limit, late), (error) =>
+    Effect.succeed({ status: "down", error } as const)
+  )
   return Effect.zipWith(
-    Effect.catchAll(within(asked, limit, late), (error) => Effect.succeed({ status: "down", error } as const)),
+    replicas === undefined ? answer : Effect.zipLeft(answer, replicas.look, { concurrent: true }),
     connections.pool.status,
     (answer, pool): Report => ({ product: connections.dialect.name, pool, ...answer })
   )

@@ -111,7 +111,33 @@ export const inject = (...faults: ReadonlyArray<Fault>): Effect.Effect<void, nev
 
 /**
  * A database on which these things go wrong: options, or any layer of one (`DatabaseTest.sqlite({ migrations })`). Occasions
- * are counted from when the layer stands, so that what it does while it is built meets no fault.
+ * are counted from when the layer stands, so that what it does while it is built meets no fault. Each statement of a
+ * `Transaction.batch` is an occasion of its own: here they go one by one.
+ *
+ * @example
+ * ```ts
+ * import { SqlClient } from "@effect/sql"
+ * import { Effect } from "effect"
+ * import { Transaction } from "effect-aquifer"
+ * import { Faults } from "effect-aquifer/testing"
+ *
+ * const test = Effect.gen(function* () {
+ *   const sql = yield* SqlClient.SqlClient
+ *   yield* sql`CREATE TABLE words (word TEXT)`
+ *   for (const word of ["one", "two", "three"]) {
+ *     yield* Transaction.run(sql`INSERT INTO words ${sql.insert({ word })}`)
+ *   }
+ *   // Four COMMITs for three words: the third was run again.
+ *   const [third] = yield* Faults.report
+ *   yield* Faults.inject(Faults.acquire().takes("2 seconds"))
+ *   return { third, words: yield* sql`SELECT word FROM words` }
+ * })
+ *
+ * export const outcome = Effect.provide(
+ *   test,
+ *   Faults.layer({ url: "sqlite::memory:" }, [Faults.commit(3).fails("SerializationError")])
+ * )
+ * ```
  *
  * @since 0.1.0
  * @category layers
@@ -165,6 +191,7 @@ const interpose =
           }
           return FaultyConnection.after(wait, Effect.zipRight(failing(actions, "acquire"), lease.acquire))
         }),
+        end: lease.end,
         close: lease.close
       })
     }))
@@ -196,7 +223,7 @@ const faulty = (dialect: Dialect, plan: Plan, scope: Scope.Scope): Dialect => {
       kept = connection
     })
   }
-  const { admin, resumption } = dialect
+  const { admin, replication, resumption } = dialect
   return {
     ...dialect,
     connect: (config, role) =>
@@ -217,6 +244,14 @@ const faulty = (dialect: Dialect, plan: Plan, scope: Scope.Scope): Dialect => {
       resumption === undefined
         ? undefined
         : { ...resumption, index: (own, index) => resumption.index(real(own), index) },
+    replication:
+      replication === undefined
+        ? undefined
+        : {
+            demoted: (connection, config) => replication.demoted(real(connection), config),
+            position: (primary) => replication.position(real(primary)),
+            standing: (replica) => replication.standing(real(replica))
+          },
     admin:
       admin === undefined
         ? undefined

@@ -76,7 +76,7 @@ class Session {
   }
 
   private loss(sent: Sent, reached: boolean): DatabaseError {
-    const commit = sent.texts[0] === "COMMIT"
+    const commit = sent.texts.at(-1) === "COMMIT"
     return new ConnectionError({
       operation: commit ? "commit" : "execute",
       reason: "the connection was lost",
@@ -198,6 +198,15 @@ class Session {
         ...reply(replies.at(-1)),
         transactionId
       })),
+    batch: (requests) => {
+      const begin = requests[0]?.begin
+      const texts = requests.map(({ text }) => text)
+      const askId = requests.at(-1)?.askId === true
+      const sent = { texts: begin === undefined ? texts : [begin, ...texts], begins: begin !== undefined, askId }
+      return Effect.map(this.send(sent), ({ replies, transactionId }) =>
+        replies.slice(-requests.length).map((answered) => ({ ...reply(answered), transactionId }))
+      )
+    },
     script: (text) => {
       const texts = text.split(/;\s*/).filter((part) => part !== "")
       return Effect.map(

@@ -140,7 +140,7 @@ export const cases: ReadonlyArray<Case> = [
   {
     tag: "PoolTimeout",
     title: "no connection in time",
-    options: { pool: { size: 1, maxOverflow: 0, acquireTimeout: "50 millis" } },
+    options: { pool: { size: 1, maxOverflow: 0, acquireTimeout: "1 second" } },
     fails: Effect.flatMap(occupied, (sql) => sql`INSERT INTO owners VALUES (3, ${canary})`),
     says: { group: "pool", recovery: "reconnect", operation: "acquire" },
     hides: canary

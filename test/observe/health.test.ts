@@ -78,6 +78,22 @@ describe("a check", () => {
       expect(yield* sql`SELECT a FROM t`).toEqual([{ a: 1 }])
     }).pipe(Effect.provide(sqlite.database()))
   )
+
+  it("inside a transaction on the only session is answered there, and leaves it alone", () => {
+    const runtime = ManagedRuntime.make(memory)
+    const checked = Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TABLE t (a INTEGER)`
+      const first = yield* Transaction.run(Effect.zipLeft(Health.check, sql`INSERT INTO t VALUES (1)`))
+      const later = yield* Transaction.run(
+        Effect.zipRight(sql`INSERT INTO t VALUES (2)`, Transaction.savepoint(Health.check))
+      )
+      return [first.status, later.status, later.pool.checkedOut, (yield* sql`SELECT a FROM t`).length]
+    })
+    // Whatever had to be waited for would be the end of it.
+    expect(runtime.runSync(checked)).toEqual(["up", "up", 1, 2])
+    runtime.runSync(runtime.disposeEffect)
+  })
 })
 
 /** A server made of paper whose answers to `ping` can be counted, held back and spoiled. */

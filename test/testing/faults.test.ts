@@ -224,6 +224,18 @@ for (const product of products) {
       })
     )
 
+    on(
+      "a batch meets them statement by statement, and is still all or nothing",
+      [Faults.statement(/insert/i, 2).fails("SerializationError")],
+      () =>
+        Effect.gen(function* () {
+          const { add, entries } = yield* journal
+          yield* Transaction.batch([add(1), add(2), add(3)])
+          expect(yield* entries).toEqual([1, 2, 3])
+          expect(yield* happened).toEqual([1])
+        })
+    )
+
     on("faults may be added later, and count from there", [], () =>
       Effect.gen(function* () {
         const { add, entries } = yield* journal

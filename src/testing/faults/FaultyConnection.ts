@@ -108,7 +108,8 @@ export const make = (real: DriverConnection, dialect: Dialect, plan: Plan, kept:
   const script: DriverConnection["script"] = (text) => {
     const message = real.script(text)
     const { commit, rollback } = dialect.transaction
-    if (text === commit) {
+    // Behind the release of a savepoint all of it stands behind (CockroachDB) it is a COMMIT, too.
+    if (text === commit || text.endsWith(`; ${commit}`)) {
       // Like every COMMIT that fails, this one ends its transaction all the same.
       return through({ place: "commit", text, operation: "commit", instead: real.script(rollback) }, message)
     }

@@ -144,7 +144,7 @@ describe("what SQLite answers is a tag, with names where it says them", () => {
     expect(coded("SQLITE_CORRUPT_INDEX")._tag).toBe("ResourceError")
     expect(coded("SQLITE_CONSTRAINT_COMMITHOOK")._tag).toBe("CheckViolation")
     expect(coded("SQLITE_ABORT_ROLLBACK")._tag).toBe("TransactionAborted")
-    expect(coded("SQLITE_READONLY_DBMOVED")).toMatchObject({ _tag: "ConnectionError", phase: "statement" })
+    expect(coded("SQLITE_READONLY_DBMOVED")).toMatchObject({ _tag: "ConnectionError", phase: "statement", sent: false })
     expect(coded("SQLITE_WHATEVER")._tag).toBe("UnknownError")
     for (const code of Object.keys(codes)) expect(coded(code).sqlState).toBe(code)
   })

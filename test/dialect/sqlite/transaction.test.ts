@@ -93,6 +93,12 @@ describe("a transaction ends as it is told to", () => {
       yield* connection.script("ROLLBACK")
       yield* connection.run(request("INSERT INTO t VALUES (1)", [], first))
       yield* connection.script("COMMIT")
+      // Begun as a script, or in front of one, it is held to reading, too.
+      for (const rest of ["", "; SELECT 1"]) {
+        yield* connection.script(`${begin({ access: "read only" })}${rest}`)
+        expect((yield* failure(connection.script("INSERT INTO t VALUES (2)")))._tag).toBe("ReadOnlyError")
+        yield* connection.script("ROLLBACK")
+      }
       // Only the dialect's own words hold to reading, not what somebody else begins.
       yield* connection.script("BEGIN DEFERRED")
       yield* connection.run(request("INSERT INTO t VALUES (2)"))
