@@ -10,13 +10,15 @@ import { adminUrl, freshDatabase, query, urlWith } from "../support/server.js"
 const canary = "canary-7f3a9c"
 
 /** Readable: whole lines that begin with the program's name, no stack, no object, no secret. */
-const readable = (ended: Ended, code: number, lines = 1) => {
+const readable = (ended: Ended, code: number, lines = 1, json = false) => {
   const said = ended.err.trimEnd().split("\n")
   expect({ code: ended.code, lines: said.length, err: ended.err }).toEqual({ code, lines, err: ended.err })
   for (const line of said) expect(line).toMatch(/^aquifer: \S.*[.!?]$/)
   expect(ended.err).not.toMatch(/^\s+at |Error:.*\n\s+at|\[object|undefined|FiberFailure|node:internal/m)
   expect(ended.err + ended.out).not.toContain(canary)
-  expect(ended.out).toBe("")
+  // With `--json` the one object it promises.
+  if (json) expect(JSON.parse(ended.out)).toEqual({ error: { code, messages: [expect.any(String)] } })
+  else expect(ended.out).toBe("")
   return ended.err
 }
 
@@ -117,7 +119,7 @@ const cases: Readonly<Record<string, Case>> = {
   "an argument no command takes": {
     args: ["demo", `postgres://u:${canary}@h/x`],
     code: 2,
-    says: /takes no argument \(not shown\)/
+    says: /was given a URL \(not shown\) in no option/
   },
   "an option of another command": {
     args: ["health", "--steps", "1"],
@@ -214,7 +216,8 @@ describe("bad input", () => {
       yield* Effect.promise(() => litter(cwd))
       const before = yield* Effect.promise(() => fs.readdir(cwd))
       const ended = yield* aquifer(one.args, { cwd, ...(one.env === undefined ? {} : { env: one.env }) })
-      expect(readable(ended, one.code ?? 1, one.lines)).toMatch(one.says)
+      const json = one.args.includes("--json")
+      expect(readable(ended, one.code ?? 1, one.lines, json)).toMatch(one.says)
       if (one.code === 2) expect(yield* Effect.promise(() => fs.readdir(cwd))).toEqual(before)
     })
   )
