@@ -14,7 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Decision from "effect/ScheduleDecision"
 import * as Interval from "effect/ScheduleInterval"
 import * as Intervals from "effect/ScheduleIntervals"
-import { type DatabaseError, find, isTransient } from "../model/DatabaseError.js"
+import { type DatabaseError, find, isTransient, safeToRetry } from "../model/DatabaseError.js"
 import * as RetryPolicy from "../model/RetryPolicy.js"
 
 /**
@@ -121,16 +121,36 @@ const classes: Record<DatabaseError["recovery"], "connection" | "conflict" | und
 const classOf = (error: DatabaseError | undefined) => (error === undefined ? undefined : classes[error.recovery])
 
 /**
+ * Runs the effect again while it fails before anything was sent: for a single statement outside a transaction, which may
+ * have been carried out once it was sent. What was, is not repeated; its failure is the one it had.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const unsent = <A, E, R>(effect: Effect.Effect<A, E, R>, policy?: Setting): Effect.Effect<A, E, R> =>
+  repeating(effect, policy, safeToRetry)
+
+/**
  * Runs the effect again while it fails with a transient database error, however deeply wrapped. The effect must be safe to
- * repeat as a whole: a transaction is, a single write outside one is not when its connection was lost after it was sent.
+ * repeat as a whole: a transaction is, a single write outside one is not when its connection was lost after it was sent: see
+ * `unsent`.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const transient = <A, E, R>(effect: Effect.Effect<A, E, R>, policy?: Setting): Effect.Effect<A, E, R> =>
+  repeating(effect, policy, isTransient)
+
+const repeating = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  policy: Setting | undefined,
+  when: (failure: unknown) => boolean
+): Effect.Effect<A, E, R> =>
   Effect.flatMap(enclosing, (around) =>
-    Effect.retry(
-      effect,
-      byClass(decide(policy ?? around, { connection: RetryPolicy.connection, conflict: RetryPolicy.conflict }))
-    )
+    Effect.retry(effect, {
+      schedule: byClass(
+        decide(policy ?? around, { connection: RetryPolicy.connection, conflict: RetryPolicy.conflict })
+      ),
+      while: when
+    })
   )

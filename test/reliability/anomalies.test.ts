@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { DatabaseError, Transaction } from "effect-aquifer"
 import type { Product } from "../contract/contract.js"
-import { postgres, sqlite } from "../contract/products.js"
+import { pglite, postgres, sqlite, sqliteMemory } from "../contract/products.js"
 
 type Between = Effect.Effect<void>
 
@@ -61,10 +61,17 @@ type Name = keyof typeof anomalies
 
 const all: ReadonlyArray<Name> = ["lost update", "read skew", "write skew"]
 
-/** PostgreSQL manual, 13.2, table 13.1, and what its snapshots add; SQLite has one level, whatever it is called. */
+const throughout = { "read committed": all, "repeatable read": all, serializable: all }
+
+/**
+ * PostgreSQL manual, 13.2, table 13.1, and what its snapshots add. SQLite has one level, whatever it is called, and a
+ * database of one session (in memory, PGlite) runs one transaction after the other.
+ */
 const prevented: ReadonlyArray<readonly [Product, Record<Transaction.Isolation, ReadonlyArray<Name>>]> = [
   [postgres, { "read committed": [], "repeatable read": ["lost update", "read skew"], serializable: all }],
-  [sqlite, { "read committed": all, "repeatable read": all, serializable: all }]
+  [sqlite, throughout],
+  [sqliteMemory, throughout],
+  [pglite, throughout]
 ]
 
 const play = (product: Product, name: Name, options: Pick<Transaction.Options, "isolation" | "retry">) =>
@@ -79,7 +86,7 @@ const play = (product: Product, name: Name, options: Pick<Transaction.Options, "
       Effect.zipRight(Deferred.await(turn), Effect.exit(Transaction.run(anomaly.second(sql), options)))
     )
     // With one writer the second one cannot even begin before the first has ended.
-    const until = product === sqlite ? Effect.sleep("100 millis") : Effect.asVoid(Fiber.await(second))
+    const until = product === postgres ? Effect.asVoid(Fiber.await(second)) : Effect.sleep("100 millis")
     const between = Effect.zipRight(Deferred.succeed(turn, undefined), until)
     const first = yield* Effect.exit(Transaction.run(anomaly.first(sql, between), options))
     const other = yield* Fiber.join(second)

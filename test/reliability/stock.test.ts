@@ -1,6 +1,6 @@
 /**
- * The same bank with the stock client and a plain retry around its transaction: what it loses, doubles or dies of. Expected
- * to fail; should it ever hold, this test fails and the comparison has to be written anew.
+ * One bank, the same faults, three times: with the stock client and a plain retry around its transaction, which is expected
+ * to fail (what it loses, doubles or dies of; should it ever hold, the comparison has to be written anew), and with ours.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { expect, it } from "@effect/vitest"
@@ -16,7 +16,7 @@ import * as Tellers from "./tellers.js"
 const terms: Terms = { seed: 20, transfers: 300, fibers: 16, accounts: 200, interrupts: false, books: false }
 const wanted = 20
 
-const bankOf = (teller: (sql: SqlClient.SqlClient) => Teller) =>
+const bankOf = (teller: (sql: SqlClient.SqlClient) => Teller, layer = Tellers.stockLayer) =>
   Effect.gen(function* () {
     const url = yield* freshDatabase
     const bank = yield* Bank.open(url, terms)
@@ -31,7 +31,7 @@ const bankOf = (teller: (sql: SqlClient.SqlClient) => Teller) =>
     }
     // It knows no limits: what hangs is left behind.
     yield* Effect.flatMap(SqlClient.SqlClient, (sql) => bank.work(teller(sql))).pipe(
-      Effect.provide(Tellers.stockLayer(line.through(url))),
+      Effect.provide(layer(line.through(url))),
       Effect.disconnect,
       Effect.timeoutOption("40 seconds")
     )
@@ -83,6 +83,23 @@ it.scopedLive(
       })
       show("the bank with the stock client, Effect.retry, and its defects retried:", outcome)
       expect(outcome.violations.doubled.length).toBeGreaterThan(0)
+    }),
+  { timeout: 90_000 }
+)
+
+it.scopedLive(
+  "Aquifer under the same faults: nobody dies, nothing is done twice, lost or unknown",
+  () =>
+    Effect.gen(function* () {
+      const outcome = yield* bankOf((sql) => Tellers.aquifer(sql, { count: 0 }), Tellers.aquiferLayer)
+      show("the bank with Aquifer:", outcome)
+      const { died, done, unknown } = Bank.figures(outcome.bank)
+      expect({ died, unknown, violations: outcome.violations }).toEqual({
+        died: 0,
+        unknown: 0,
+        violations: Bank.sound
+      })
+      expect(done).toBeGreaterThan(terms.transfers * 0.9)
     }),
   { timeout: 90_000 }
 )

@@ -380,3 +380,29 @@ describe("Retry.transient", () => {
     })
   )
 })
+
+describe("Retry.unsent", () => {
+  it.effect("repeats what failed before anything was sent, and nothing that may have been carried out", () =>
+    Effect.gen(function* () {
+      let n = 0
+      const policy = { maxRetries: 2, baseDelay: 0 }
+      const failing = (error: unknown) =>
+        Retry.unsent(
+          Effect.zipRight(
+            Effect.sync(() => n++),
+            Effect.fail({ cause: error })
+          ),
+          policy
+        )
+      const lost = (sent: boolean) =>
+        new DatabaseError.ConnectionError({ operation: "execute", reason: "lost", phase: "statement", sent })
+      yield* Effect.exit(failing(lost(false)))
+      assert.strictEqual(n, 3)
+      yield* Effect.exit(failing(lost(true)))
+      assert.strictEqual(n, 4)
+      // The conflict of a single statement is its caller's business: the whole of it failed, but it was sent.
+      yield* Effect.exit(failing(conflict()))
+      assert.strictEqual(n, 5)
+    })
+  )
+})
