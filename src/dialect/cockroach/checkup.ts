@@ -3,11 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Admin, Check, Row } from "../../Dialect.js"
 import type { DatabaseConfig } from "../../model/DatabaseConfig.js"
-import { check, clock, isLocal, tables } from "../postgres/checkup.js"
+import { check, clock, examined, isLocal, tables } from "../postgres/checkup.js"
 import { versionOf } from "./vitals.js"
 
 const text = `SELECT
@@ -69,11 +68,4 @@ const judge = (row: Row, config: DatabaseConfig, drift: number): ReadonlyArray<C
 
 /** @since 0.1.0 @category dialect */
 export const checkup: Admin["checkup"] = (own, config) =>
-  Effect.gen(function* () {
-    const before = yield* Clock.currentTimeMillis
-    const { rows } = yield* own.run({ text, params: [], prepare: false, rows: "objects" })
-    const after = yield* Clock.currentTimeMillis
-    const [row] = rows
-    const drift = row.now > after ? row.now - after : row.now < before ? row.now - before : 0
-    return judge(row, config, drift / 1_000)
-  })
+  Effect.map(examined(own, text), ({ row, drift }) => judge(row, config, drift))

@@ -6,8 +6,9 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Admin, Check, Row } from "../../Dialect.js"
+import type { Admin, Check, DriverConnection, Row } from "../../Dialect.js"
 import type { DatabaseConfig } from "../../model/DatabaseConfig.js"
+import type { DatabaseError } from "../../model/DatabaseError.js"
 import * as Backend from "./backend.js"
 
 const text = `SELECT
@@ -122,14 +123,26 @@ const judge = (row: Row, config: DatabaseConfig, own: number | undefined, drift:
   )
 ]
 
-/** @since 0.1.0 @category dialect */
-export const checkup: Admin["checkup"] = (own, config) =>
+/**
+ * The one row that `query` gives, and by how many seconds the server's clock (its column `now`, in ms) differs from ours. The
+ * server looked at its own somewhere between our two looks: only what lies outside is a difference.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const examined = (
+  own: DriverConnection,
+  query: string
+): Effect.Effect<{ readonly row: Row; readonly drift: number }, DatabaseError> =>
   Effect.gen(function* () {
     const before = yield* Clock.currentTimeMillis
-    const { rows } = yield* own.run({ text, params: [], prepare: false, rows: "objects" })
+    const { rows } = yield* own.run({ text: query, params: [], prepare: false, rows: "objects" })
     const after = yield* Clock.currentTimeMillis
     const [row] = rows
-    // The server looked at its clock somewhere between the two: only what lies outside is a difference.
     const drift = row.now > after ? row.now - after : row.now < before ? row.now - before : 0
-    return judge(row, config, Backend.of(own), drift / 1_000)
+    return { row, drift: drift / 1_000 }
   })
+
+/** @since 0.1.0 @category dialect */
+export const checkup: Admin["checkup"] = (own, config) =>
+  Effect.map(examined(own, text), ({ row, drift }) => judge(row, config, Backend.of(own), drift))
