@@ -38,6 +38,8 @@ export interface Connections {
   readonly deadlines: Deadlines.Deadlines
   /** `dialect.kind`, remembered. */
   readonly kind: (text: string) => Kind
+  /** What is known of a statement's text. */
+  readonly textOf: (text: string) => Texts.Text
   /**
    * A claim on a connection; `read` goes to a reader where there are readers. Where reads go to a replica it is one of those,
    * held to reading; `begins`: by the read-only transaction its holder begins there.
@@ -275,6 +277,7 @@ export const make = Effect.fnUntraced(function* (
     pool: shown,
     deadlines,
     kind: (text) => textOf(text).kind,
+    textOf,
     lease,
     run: (request) => {
       const known = textOf(request.text)

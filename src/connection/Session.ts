@@ -15,8 +15,10 @@ import type { DriverConnection, Reply, Request, Row } from "../Dialect.js"
 import { type DatabaseError, isDatabaseError, TransactionAborted, TransactionClosed } from "../model/DatabaseError.js"
 import { type Begin, mayBeRefused } from "./Begin.js"
 import * as Facade from "./Facade.js"
+import { Identity } from "./Identity.js"
 import { within } from "./Limit.js"
 import type { Entry } from "./SessionTag.js"
+import type { Text } from "./Texts.js"
 import { Turns } from "./Turn.js"
 
 export type { Begin } from "./Begin.js"
@@ -36,8 +38,8 @@ export interface Parts {
   readonly limit: Duration.Duration
   /** Whether its statements are prepared by name. */
   readonly prepare: boolean
-  /** Ask the server for the transaction's id behind each statement until it has one. */
-  readonly asksId?: boolean | undefined
+  /** Ask the server for the transaction's id behind statements until it has one; given is what is known of their texts. */
+  readonly asksId?: ((text: string) => Text) | undefined
   /** Which try of its transaction it is, counted from 1. */
   readonly attempt?: number | undefined
   /** Its statements do not wait for each other, and whoever made it stops them: several in one message. */
@@ -55,8 +57,8 @@ export class Session {
   firstError: DatabaseError | undefined
   /** What COMMIT was answered, where it travelled with the body. */
   commitAnswer: Exit.Exit<ReadonlyArray<Reply>, DatabaseError> | undefined
-  /** The id the server gave the transaction, once it wrote. */
-  transactionId: string | undefined
+  /** The id the server gave the transaction, once it wrote; a savepoint's is that of all around it. */
+  readonly identity: Identity
   /** What is to run once the transaction has really been committed; an undone savepoint takes its own along. */
   readonly afterCommit: Array<Effect.Effect<void>> = []
   /** How deep inside savepoints: 0 is the transaction itself. */
@@ -71,12 +73,9 @@ export class Session {
   private survived = false
   /** Sent and not yet answered: BEGIN and savepoints nobody knows to hold. */
   private unproved: ReadonlyArray<Pending> = none
-  /** Something was sent that may have written, and no answer has brought the transaction's id since. */
-  private unidentified = false
   /** None where its statements do not wait for each other. */
   private readonly turns: Turns | undefined
   private readonly limit: Duration.Duration
-  private readonly asksId: boolean
   /** The session as upstream's statements see it. */
   readonly facade: Connection
 
@@ -88,7 +87,7 @@ export class Session {
     this.begin = parts.begin
     this.depth = parts.parent === undefined ? 0 : parts.parent.depth + 1
     this.attempt = parts.attempt ?? 0
-    this.asksId = parts.asksId ?? false
+    this.identity = parts.parent?.identity ?? new Identity(parts.asksId)
     this.limit = parts.limit
     this.facade = Facade.make(this, parts.prepare)
     this.turns = parts.freely === true ? undefined : new Turns(parts.limit)
@@ -157,7 +156,7 @@ export class Session {
 
   stream(request: Request): Stream.Stream<ReadonlyArray<Row>, DatabaseError> {
     const rows = Stream.suspend(() => {
-      this.root.unidentified = true
+      this.identity.mayHaveCome()
       return this.connection.stream(request)
     }).pipe(
       Stream.tapError((error) => Effect.sync(() => this.note(error))),
@@ -211,7 +210,7 @@ export class Session {
 
   /** Learns the transaction's id where the answers have not brought it: streams, scripts and abandoned statements. */
   identify(): Effect.Effect<void, DatabaseError> | undefined {
-    return this.unidentified && this.asks && this.connection.status() === "open"
+    return this.identity.missing() && this.connection.status() === "open"
       ? Effect.asVoid(this.send({ text: "SELECT 1", params: [], prepare: false, rows: "arrays" }))
       : undefined
   }
@@ -246,19 +245,11 @@ export class Session {
     return unproved.map(({ session }) => session)
   }
 
-  private get asks(): boolean {
-    return this.root.asksId && this.root.transactionId === undefined
-  }
-
   private send(request: Request): Effect.Effect<Reply, DatabaseError> {
-    const asks = this.asks
-    if (asks) this.root.unidentified = true
-    return Effect.map(this.connection.run(asks ? { ...request, askId: true } : request), (reply) => {
+    const mark = this.identity.asksBehind(request.text)
+    return Effect.map(this.connection.run(mark > 0 ? { ...request, askId: true } : request), (reply) => {
       this.unproved = none
-      if (asks) {
-        this.root.unidentified = false
-        this.root.transactionId ??= reply.transactionId
-      }
+      if (mark > 0) this.identity.learn(reply.transactionId, mark)
       return reply
     })
   }
@@ -268,8 +259,8 @@ export class Session {
     send: NonNullable<DriverConnection["batch"]>,
     begin: string | undefined
   ): Effect.Effect<ReadonlyArray<Reply>, DatabaseError> {
-    const asks = this.asks
-    if (asks) this.root.unidentified = true
+    const asks = this.identity.asks
+    const mark = this.identity.mayHaveCome()
     const last = requests.length - 1
     const sent = requests.map((request, index) => ({
       ...request,
@@ -278,10 +269,7 @@ export class Session {
     }))
     return Effect.map(send(sent), (replies) => {
       this.unproved = none
-      if (asks) {
-        this.root.unidentified = false
-        this.root.transactionId ??= replies[last]?.transactionId
-      }
+      if (asks) this.identity.learn(replies[last]?.transactionId, mark)
       return replies
     })
   }
@@ -294,7 +282,7 @@ export class Session {
       Effect.zipRight(
         this.open,
         Effect.suspend(() => {
-          this.root.unidentified = true
+          this.identity.mayHaveCome()
           return use(this.connection)
         })
       )

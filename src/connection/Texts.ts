@@ -35,6 +35,8 @@ const longest = 16_384
 export class Text {
   /** The server has said that it writes (25006), or that it changed its session: it never rides a lane again. */
   writes = false
+  /** Whether transactions go on behind it, as far as is known: then it is not this text that asks for their id. */
+  goesOn: boolean | undefined
   private credit = 0
   private inRow = 0
   private bars = 0

@@ -56,7 +56,7 @@ export const resolve = (
   if (fate._tag === "None" || doubt === "off") {
     return Effect.succeed(unknown("COMMIT was sent and its answer never came"))
   }
-  const id = session.transactionId
+  const id = session.identity.id
   if (id === undefined) return Effect.succeed(notCommitted("nothing had been written", error))
   let last: DatabaseError | undefined
   const hangs = Effect.fail(

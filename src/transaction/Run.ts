@@ -227,7 +227,7 @@ const attemptOnce = <A, E, R>(
           limit: connections.config.pool.acquireTimeout,
           prepare: connections.config.prepare,
           attempt: next(),
-          asksId: doubt === "ask-server" && connections.dialect.fate._tag === "Some"
+          asksId: doubt === "ask-server" && connections.dialect.fate._tag === "Some" ? connections.textOf : undefined
         })
         const kept: Ending.Kept | undefined =
           restart._tag === "None" ? undefined : (exit) => transientIn(session, exit)?.recovery === "restart"

@@ -1,5 +1,6 @@
 /** What becomes of a transaction whose line fails around its COMMIT, on a real server: every cell of the table, and never a guess. */
 import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlError from "@effect/sql/SqlError"
 import { expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -117,6 +118,22 @@ it.scopedLive(
       expect(yield* inTransaction).toBe(0)
     }),
   { timeout: 60_000 }
+)
+
+it.scopedLive("a function that writes this time, in a text that never did and was never the last: success, once", () =>
+  Effect.gen(function* () {
+    const { line, run, sql, written } = yield* world()
+    yield* sql`CREATE FUNCTION perhaps(n int) RETURNS void LANGUAGE sql AS 'INSERT INTO written SELECT n WHERE n > 0'`
+    const perhaps = (n: number) => sql`SELECT perhaps(${n})`
+    const body = (effect: Effect.Effect<unknown, SqlError.SqlError>) =>
+      run(Effect.zipRight(effect, Transaction.attempt))
+    yield* body(Effect.zipRight(perhaps(0), sql`SELECT 1`))
+    yield* body(Effect.zipRight(perhaps(0), sql`SELECT 1`))
+    line.next("reset after")
+    expect(yield* body(perhaps(1))).toBe(1)
+    expect(line.counts["reset after"]).toBe(1)
+    expect(yield* written).toEqual([1])
+  })
 )
 
 it.scopedLive("the line to whom is asked may fail, too: it is asked again", () =>

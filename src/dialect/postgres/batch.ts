@@ -33,7 +33,6 @@ export const batch =
   (line: Line, local: ReadonlyArray<Setting>) =>
   (requests: ReadonlyArray<Request>): Effect.Effect<Replies, DatabaseError.DatabaseError> =>
     Effect.async((resume) => {
-      let abandoned = false
       const values = requests.map(({ params, text }) => serialise(text, params, operationOf(text)))
       const unfit = values.find((value) => value instanceof DatabaseError.DataError)
       if (unfit instanceof DatabaseError.DataError) return resume(Effect.fail(unfit))
@@ -84,7 +83,7 @@ export const batch =
             const unread = phase === "commit" && error instanceof UnreadableRow
             const failure = unread ? unreadable("commit", error) : failed(line, group, error)
             const nothingRan = status === "I" && group.at <= before.length
-            const resend = failure._tag === "StaleStatement" && nothingRan && !again && !abandoned && !line.opening()
+            const resend = failure._tag === "StaleStatement" && nothingRan && !again && !group.abandoned && !line.opening()
             if (resend) attempt(true)
             else resume(Effect.fail(failure))
           },
@@ -94,7 +93,4 @@ export const batch =
         line.submit(group)
       }
       attempt(false)
-      return Effect.sync(() => {
-        abandoned = true
-      })
     })

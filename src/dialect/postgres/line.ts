@@ -135,6 +135,11 @@ export class Line {
     this.client.query(group)
   }
 
+  /** Nobody waits for what is under way. */
+  abandon(): void {
+    for (const group of this.groups) group.abandoned = true
+  }
+
   /** The head is the server's from now on. */
   touch(): void {
     this.headSince = performance.now()

@@ -142,6 +142,8 @@ export class Group implements Submittable {
   at = 0
   error: unknown = undefined
   settled = false
+  /** Nobody waits for the answer any more: it is not sent a second time. */
+  abandoned = false
   /** The server asked for rows, and was told that none come. */
   refusedCopy = false
   /** Whether its bytes have been handed to the socket. */

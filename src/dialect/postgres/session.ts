@@ -43,6 +43,7 @@ const cancelLimit = 2_000
 const cancel = (line: Line, options: SessionOptions): Effect.Effect<void> => {
   let running: Deferred.Deferred<void> | undefined
   return Effect.suspend(() => {
+    line.abandon()
     if (running !== undefined) return Deferred.await(running)
     const target = options.cancelTarget()
     if (line.pending() === 0 || target === undefined) return Effect.void
