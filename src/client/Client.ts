@@ -10,11 +10,11 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
 import * as Facade from "../connection/Facade.js"
 import * as Session from "../connection/Session.js"
-import type { DatabaseError } from "../model/DatabaseError.js"
 import { runOn } from "../transaction/Run.js"
 import * as Templates from "./Statement.js"
 
@@ -122,15 +122,19 @@ class Own<E> {
   constructor(readonly error: E) {}
 }
 
+/** `mapError`, at no cost where nothing fails. */
+const failing = <A, E, E2, R>(effect: Effect.Effect<A, E, R>, map: (error: E) => E2): Effect.Effect<A, E2, R> =>
+  Effect.catchAllCause(effect, (cause) => Effect.failCause(Cause.map(cause, map)))
+
 /** `Transaction.run` in upstream's signature: what the transaction itself fails with is a `SqlError`, its cause ours. */
 const withTransaction = <A, E, R>(
   connections: Connections.Connections,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError, R> =>
-  Effect.mapError(
+  failing(
     runOn(
       connections,
-      Effect.mapError(effect, (error) => new Own(error))
+      failing(effect, (error) => new Own(error))
     ),
-    (error: Own<E> | DatabaseError) => (error instanceof Own ? error.error : Facade.sqlError(error))
+    (error) => (error instanceof Own ? error.error : Facade.sqlError(error))
   )

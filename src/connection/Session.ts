@@ -188,12 +188,19 @@ export class Session {
    * Takes no statement from now on and waits for the one that still runs; where that does not end in time, it is stopped.
    * Runs to its end although its fiber was interrupted. `false`: something was still at work when the time was up.
    */
-  readonly end: Effect.Effect<boolean> = Effect.suspend(() => {
+  get end(): Effect.Effect<boolean> {
+    return Effect.suspend(() => (this.endNow() ? Effect.succeed(true) : this.endLater()))
+  }
+
+  /** `end`, where nothing of it runs. */
+  endNow(): boolean {
     this.ended = true
-    if (this.turns === undefined || this.turns.free) {
-      this.gone = true
-      return Effect.succeed(true)
-    }
+    this.gone ||= this.turns === undefined || this.turns.free
+    return this.gone
+  }
+
+  private endLater(): Effect.Effect<boolean> {
+    if (this.turns === undefined) return Effect.succeed(true)
     const last = Effect.isSuccess(this.turns.alone(Effect.void))
     return Effect.flatMap(within(last, this.limit, Effect.succeed(false)), (orderly) =>
       Effect.as(
@@ -206,7 +213,7 @@ export class Session {
         orderly
       )
     )
-  })
+  }
 
   /** Learns the transaction's id where the answers have not brought it: streams, scripts and abandoned statements. */
   identify(): Effect.Effect<void, DatabaseError> | undefined {
@@ -216,14 +223,16 @@ export class Session {
   }
 
   /** Sends what BEGIN and savepoints are still pending, the outermost first, as one script. */
-  private readonly open: Effect.Effect<void, DatabaseError> = Effect.suspend(() => {
-    const pending = this.pending()
-    if (pending.length === 0) return Effect.void
-    this.begins(pending)
-    return Effect.map(this.connection.script(pending.map(({ begin }) => begin.text).join("; ")), () => {
-      this.unproved = none
+  private get open(): Effect.Effect<void, DatabaseError> {
+    return Effect.suspend(() => {
+      const pending = this.pending()
+      if (pending.length === 0) return Effect.void
+      this.begins(pending)
+      return Effect.map(this.connection.script(pending.map(({ begin }) => begin.text).join("; ")), () => {
+        this.unproved = none
+      })
     })
-  })
+  }
 
   private pending(): ReadonlyArray<Pending> {
     const outer = this.parent === undefined ? none : this.parent.pending()
@@ -331,9 +340,9 @@ export class Session {
   }
 
   /** Stops what runs, unless that may be somebody else's. */
-  private readonly stop: Effect.Effect<void> = Effect.suspend(() =>
-    this.over || this.turns === undefined ? Effect.void : this.connection.cancel
-  )
+  private get stop(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.over || this.turns === undefined ? Effect.void : this.connection.cancel))
+  }
 
   private note(error: DatabaseError): void {
     if (this.firstError !== undefined && !this.survived) return

@@ -26,9 +26,13 @@ const pause = (millis: number) => (millis > 0 ? Effect.sleep(millis) : Effect.vo
 
 const none: Deadline = { bounded: (effect) => effect, wait: pause }
 
-/** `timeout` from now. @since 0.1.0 @category constructors */
-export const make = (timeout: Duration.DurationInput | undefined): Effect.Effect<Deadline> => {
-  if (timeout === undefined) return Effect.succeed(none)
+/** `run` with the moment `timeout` from now; where there is none, at once. @since 0.1.0 @category combinators */
+export const use = <A, E, R>(
+  timeout: Duration.DurationInput | undefined,
+  run: (deadline: Deadline) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => (timeout === undefined ? run(none) : Effect.flatMap(make(timeout), run))
+
+const make = (timeout: Duration.DurationInput): Effect.Effect<Deadline> => {
   const over = (reason: string, cause: DatabaseError | undefined) =>
     new StatementTimeoutError({ operation: "transaction", reason, cause })
   return Effect.map(Clock.currentTimeMillis, (start): Deadline => {

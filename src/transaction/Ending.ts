@@ -50,7 +50,7 @@ export const transaction = <A, E>(
   doubt: Outcome.Doubt,
   kept: Kept = () => false
 ): Effect.Effect<Exit.Exit<A, E | DatabaseError>> =>
-  Effect.flatMap(session.end, (orderly): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+  ended(session, (orderly) => {
     const { restart, rollback } = connections.dialect.transaction
     if (session.commitAnswer !== undefined) return answered(connections, session, exit, doubt, session.commitAnswer)
     if (session.begin._tag !== "begun") {
@@ -74,6 +74,10 @@ export const transaction = <A, E>(
     })
   })
 
+/** `end` once the session takes no statement any more; whether nothing of it is still at work. */
+const ended = <A>(session: Session, end: (orderly: boolean) => Effect.Effect<A>): Effect.Effect<A> =>
+  session.endNow() ? end(true) : Effect.flatMap(session.end, end)
+
 const commit = <A, E>(
   connections: Connections,
   session: Session,
@@ -82,7 +86,10 @@ const commit = <A, E>(
 ): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
   const { connection } = session
   const sent = bounded(connections, connection, connection.script(connections.dialect.transaction.commit), commitLimit)
-  return Effect.flatMap(Effect.exit(sent), (answer) => answered(connections, session, exit, doubt, answer))
+  return Effect.matchCauseEffect(sent, {
+    onSuccess: (replies) => answered(connections, session, exit, doubt, Exit.succeed(replies)),
+    onFailure: (cause) => answered(connections, session, exit, doubt, Exit.failCause(cause))
+  })
 }
 
 /** Whether a transaction that ended so stays open, because it is to begin again at its savepoint. @since 0.1.0 @category models */
@@ -162,7 +169,7 @@ export const savepoint = <A, E>(
   const { release, rollbackTo } = connections.dialect.transaction
   const { connection } = session
   const back = `${rollbackTo(name)}; ${release(name)}`
-  return Effect.flatMap(session.end, (orderly): Effect.Effect<Exit.Exit<A, E | DatabaseError>> => {
+  return ended(session, (orderly) => {
     // The transaction around it has ended without waiting any longer: the connection is no longer this savepoint's.
     if (session.over && session.parent?.over === true) {
       return Effect.succeed(Exit.isFailure(exit) ? exit : Exit.fail(closed))

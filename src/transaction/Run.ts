@@ -8,6 +8,7 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -116,7 +117,7 @@ export const runOn = <A, E, R>(
     }
     // A session without a transaction (a reserved connection) begins one on its own connection.
     if (session.begin._tag === "none") {
-      return session.alone(outermost(connections, effect, options, session.connection, inside))
+      return session.alone(Effect.suspend(() => outermost(connections, effect, options, session.connection, inside)))
     }
     return nested(connections, session, effect, options)
   }
@@ -131,6 +132,7 @@ export const runOn = <A, E, R>(
   })
 }
 
+/** To be called when it is to begin. */
 const outermost = <A, E, R>(
   connections: Connections.Connections,
   effect: Effect.Effect<A, E, R>,
@@ -140,7 +142,7 @@ const outermost = <A, E, R>(
 ): Effect.Effect<A, E | DatabaseError, R> => {
   const budget = Budget.of(connections)
   budget.earn()
-  return Effect.flatMap(Deadline.make(options.timeout), (deadline) => {
+  return Deadline.use(options.timeout, (deadline) => {
     const failures: Array<DatabaseError> = []
     let next: Retry.Next | undefined
     const contention = inside || options.access === "read only" ? undefined : Contention.of(connections)
@@ -171,14 +173,14 @@ const outermost = <A, E, R>(
     const bounded: Deadline.Bounded = (effect) => deadline.bounded(effect, failures.at(-1))
     const enter = () => contention?.begins(loser)
     const tries: Tries = { next: () => failures.length + 1, bounded, again, enter }
-    const loop: Effect.Effect<A, E | DatabaseError, R> = Effect.suspend(() => {
+    const attempt = (): Effect.Effect<A, E | DatabaseError, R> => {
       const once = attemptOnce(connections, effect, options, connection, tries)
       const tried = contention === undefined ? once : contention.inTurn(loser, bounded, once)
       return Effect.flatMap(tried, ({ exit, transient }) =>
-        transient === undefined ? exit : Effect.flatMap(again(transient), (may) => (may ? loop : exit))
+        transient === undefined ? exit : Effect.flatMap(again(transient), (may) => (may ? attempt() : exit))
       )
-    })
-    return loop
+    }
+    return attempt()
   })
 }
 
@@ -231,18 +233,17 @@ const attemptOnce = <A, E, R>(
         })
         const kept: Ending.Kept | undefined =
           restart._tag === "None" ? undefined : (exit) => transientIn(session, exit)?.recovery === "restart"
-        return bodyIn(session, bounded(body), restore).pipe(
-          Effect.flatMap((exit) => Ending.transaction(connections, session, exit, doubt, kept)),
-          Effect.flatMap((exit) => {
-            if (Exit.isSuccess(exit)) committed = session
-            const transient = transientIn(session, exit)
-            if (transient !== undefined || Exit.isSuccess(exit) || options.access === "read only") {
-              return Effect.succeed({ exit, transient })
-            }
-            const refused = refusedIn(session, exit)
-            return Effect.map(connections.moved(connection, refused), (transient) => ({ exit, transient }))
-          })
-        )
+        const end = (exit: Exit.Exit<A, E | DatabaseError>) =>
+          Ending.transaction(connections, session, exit, doubt, kept)
+        return Effect.flatMap(bodyIn(session, bounded(body), restore, end), (exit) => {
+          if (Exit.isSuccess(exit)) committed = session
+          const transient = transientIn(session, exit)
+          if (transient !== undefined || Exit.isSuccess(exit) || options.access === "read only") {
+            return Effect.succeed({ exit, transient })
+          }
+          const refused = refusedIn(session, exit)
+          return Effect.map(connections.moved(connection, refused), (transient) => ({ exit, transient }))
+        })
       })
     }
     const within = (connection: DriverConnection) => {
@@ -302,21 +303,35 @@ const beginning = (
     : { _tag: "pending", text: [begin, ...behind].join("; "), script: true }
 }
 
-/** The context is set and set back by hand: nothing can come in between here, and `mapInputContext` costs five times as much. */
-const bodyIn = <A, E, R>(
+/**
+ * The body with the session in its context, then `end`. The context is set and set back by hand: nothing can come in between
+ * here, and `mapInputContext` costs five times as much.
+ */
+const bodyIn = <A, E, R, B>(
   session: Session.Session,
   body: Effect.Effect<A, E, R>,
-  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+  end: (exit: Exit.Exit<A, E>) => Effect.Effect<B>
+): Effect.Effect<B, never, R> =>
   Effect.withFiberRuntime((fiber) => {
     const context = fiber.currentContext
-    const back = FiberRef.set(FiberRef.currentContext, context)
-    const run = Effect.matchCauseEffect(restore(body), {
-      onSuccess: (value) => Effect.as(back, Exit.succeed(value)),
-      onFailure: (cause) => Effect.as(back, Exit.failCause(cause))
+    setContext(fiber, Session.provide(context, session))
+    const back = (exit: Exit.Exit<A, E>) => {
+      setContext(fiber, context)
+      return end(exit)
+    }
+    return Effect.matchCauseEffect(restore(body), {
+      onSuccess: (value) => back(Exit.succeed(value)),
+      onFailure: (cause) => back(Exit.failCause(cause))
     })
-    return Effect.zipRight(FiberRef.set(FiberRef.currentContext, Session.provide(context, session)), run)
   })
+
+/** What `FiberRef.set` of the context does, without three operations of the fiber. */
+const setContext = (fiber: Fiber.RuntimeFiber<unknown, unknown>, context: Context.Context<never>): void => {
+  // The fiber's own class has it; the interface handed to users has not (effect 3.22, internal/fiberRuntime.ts).
+  const own = fiber as unknown as { setFiberRef: <A>(ref: FiberRef.FiberRef<A>, value: A) => void }
+  own.setFiberRef(FiberRef.currentContext, context)
+}
 
 const nested = <A, E, R>(
   connections: Connections.Connections,
@@ -344,18 +359,16 @@ const nested = <A, E, R>(
           limit: connections.config.pool.acquireTimeout,
           prepare: connections.config.prepare
         })
-        return bodyIn(session, bounded(effect), restore).pipe(
-          Effect.flatMap((exit) => Ending.savepoint(connections, session, name, exit)),
-          Effect.flatMap((exit) => {
-            if (Exit.isSuccess(exit)) parent.afterCommit.push(...session.afterCommit)
-            // What a rollback to the savepoint undid is no failure of the outer transaction; a lost session is.
-            else if (parent.connection.status() === "broken") parent.firstError ??= session.firstError
-            return exit
-          })
-        )
+        const end = (exit: Exit.Exit<A, E | DatabaseError>) => Ending.savepoint(connections, session, name, exit)
+        return Effect.flatMap(bodyIn(session, bounded(effect), restore, end), (exit) => {
+          if (Exit.isSuccess(exit)) parent.afterCommit.push(...session.afterCommit)
+          // What a rollback to the savepoint undid is no failure of the outer transaction; a lost session is.
+          else if (parent.connection.status() === "broken") parent.firstError ??= session.firstError
+          return exit
+        })
       })
     )
-  return Effect.flatMap(Deadline.make(options.timeout), ({ bounded }) => parent.alone(savepoint(bounded)))
+  return Deadline.use(options.timeout, ({ bounded }) => parent.alone(savepoint(bounded)))
 }
 
 /** Each on its own: one that dies does not keep the others from running, and none changes what was committed. */
