@@ -149,12 +149,22 @@ describe("streams", () => {
       const { session } = yield* fresh()
       for (const begin of [undefined, "BEGIN"]) {
         const chunks = yield* Stream.runCollect(session.stream(request(thousand, [], { rows: "arrays", begin })))
-        expect(Chunk.toReadonlyArray(chunks).map((chunk) => chunk.length)).toEqual(
-          Array.from({ length: 10 }, () => 1000)
-        )
+        expect(Chunk.toReadonlyArray(chunks).map((chunk) => chunk.length)).toEqual([100, 1000, 8900])
         expect(Chunk.toReadonlyArray(chunks).flat(2)).toEqual(Array.from({ length: 10_000 }, (_, index) => index + 1))
         expect([session.pending(), session.status()]).toEqual([0, begin === undefined ? "idle" : "open"])
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a chunk has as many rows as fill 256 KiB, as wide as those before them were", () =>
+    Effect.gen(function* () {
+      const { session } = yield* fresh()
+      const text = `select repeat('x', case when i <= 500 then 10000 else 100000 end) from generate_series(1, 530) i`
+      const chunks = Chunk.toReadonlyArray(yield* Stream.runCollect(session.stream(request(text))))
+      expect(chunks.flat().length).toBe(530)
+      const sizes = chunks.map((chunk) => chunk.length)
+      expect(sizes.slice(0, 16)).toEqual([100, ...Array.from({ length: 15 }, () => 26)])
+      expect(sizes.slice(17)).toEqual([4, 2, 2, 2, 2, 2])
     }).pipe(Effect.scoped)
   )
 
@@ -172,7 +182,7 @@ describe("streams", () => {
           expect(session.pending()).toBe(0)
         })
       )
-      expect(yield* value(session, "select last_value::int from s")).toBe(2000)
+      expect(yield* value(session, "select last_value::int from s")).toBe(1100)
     }).pipe(Effect.scoped)
   )
 
@@ -181,7 +191,7 @@ describe("streams", () => {
       const { session } = yield* fresh()
       for (const begin of [undefined, "BEGIN", undefined]) {
         const first = yield* Stream.runHead(session.stream(request(thousand, [], { rows: "arrays", begin })))
-        expect(Option.getOrThrow(first).length).toBe(1000)
+        expect(Option.getOrThrow(first).length).toBe(100)
         expect(yield* value(session, "select count(*)::int from pg_cursors where name <> ''")).toBe(0)
         if (begin !== undefined) yield* session.script("commit")
         expect([session.pending(), session.status()]).toEqual([0, "idle"])
@@ -197,7 +207,7 @@ describe("streams", () => {
         session.run(request("insert into t values ($1)", [chunk.length]))
       )
       yield* session.script("commit")
-      expect(yield* value(session, "select count(*)::int from t")).toBe(10)
+      expect(yield* value(session, "select count(*)::int from t")).toBe(3)
       const refused = yield* Effect.flip(
         Stream.runForEach(session.stream(request(thousand)), () => session.run(request("select 1")))
       )
@@ -260,7 +270,7 @@ describe("streams", () => {
           "350 millis"
         )
       )
-      expect(counts).toEqual([1000, 1000, 1000])
+      expect(counts).toEqual([100, 1000, 1900])
     }).pipe(Effect.scoped)
   )
 
