@@ -8,6 +8,8 @@
 import type * as Statement from "@effect/sql/Statement"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -64,6 +66,13 @@ export type SessionStatus = "idle" | "open" | "failed" | "broken"
  */
 export interface DriverConnection {
   readonly run: (request: Request) => Effect.Effect<Reply, DatabaseError>
+  /**
+   * `run` without BEGIN, where the answer is there when the call returns; on the stack of the fiber, which cannot be
+   * interrupted there. `undefined`: nothing was done, and `run` would wait. Absent where every answer is waited for.
+   */
+  readonly runNow?:
+    | ((request: Request, fiber: Fiber.RuntimeFiber<unknown, unknown>) => Exit.Exit<Reply, DatabaseError> | undefined)
+    | undefined
   /**
    * Several statements as one message, where the product pipelines: when one fails, nothing behind it runs. The first may
    * bring BEGIN, the last may ask for the id or be COMMIT.
@@ -205,6 +214,8 @@ export interface Dialect {
   /** Sessions one database allows: `one writer` and `one` mean that whoever holds a session must not starve the rest. */
   readonly sessions: "many" | "one writer" | "one"
   readonly can: ReadonlySet<Capability>
+  /** Its sessions have `runNow`. */
+  readonly immediate?: boolean | undefined
 }
 
 /** How a replica stands. @since 0.1.0 @category models */

@@ -17,6 +17,7 @@ import type { DatabaseConfig } from "../model/DatabaseConfig.js"
 import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
 import { care, touch } from "./Care.js"
 import * as Deadlines from "./Deadlines.js"
+import type { Carrier } from "./Facade.js"
 import * as Interposed from "./Interposed.js"
 import type { Lease } from "./Lease.js"
 import { leased } from "./Leased.js"
@@ -47,6 +48,7 @@ export interface Connections {
   readonly lease: (kind: Kind, begins?: boolean) => Lease<DriverConnection>
   /** One statement on a connection of the pool, stopped on the server when it is interrupted. */
   readonly run: (request: Request) => Effect.Effect<Reply, DatabaseError>
+  readonly runNow: Carrier["runNow"]
   readonly script: (text: string) => Effect.Effect<ReadonlyArray<Reply>, DatabaseError>
   readonly stream: (request: Request) => Stream.Stream<ReadonlyArray<Row>, DatabaseError>
   /** A connection for the length of the scope, out of the pool: the primary's, wherever reads go. */
@@ -65,6 +67,9 @@ const drainLimit = Duration.seconds(10)
 
 /** A rollback or ping that takes longer costs the connection its place in the pool. */
 const careLimit = Duration.seconds(5)
+
+/** So many statements that are answered at once, and other fibers have their turn: half as many as their operations would allow. */
+const turn = 64
 
 /** Smaller pools have no lanes beside them: their owner has few connections to spare. */
 const smallestWithLanes = 5
@@ -154,7 +159,7 @@ export const make = Effect.fnUntraced(function* (
       const lanes = pipelines ? yield* lanesOver(kept.open) : undefined
       const parts: Replicas.Parts = {
         name: describeTarget(target),
-        pool: lanes === undefined ? own : { ...Pools.beside(own, lanes), lease: () => own.lease() },
+        pool: lanes === undefined ? own : Pools.beside(own, lanes),
         lanes,
         lease: () => interposed({ lease: own.lease(), status: own.status })
       }
@@ -271,6 +276,23 @@ export const make = Effect.fnUntraced(function* (
       )
     )
 
+  let atOnce = 0
+  /**
+   * Where the answer is there when the driver's call returns: 2 of a fiber's operations instead of 18, and no claim. Those
+   * cost some 2 us around a point select of 2.7. Fibers give way by their operations, so it is done here in their place.
+   */
+  const runNow: Carrier["runNow"] = (request, fiber) => {
+    const { kind } = textOf(request.text)
+    if (kind !== "read" && kind !== "write") return connections.run(request)
+    const pool = kind === "read" ? reading : writers
+    const exit = pool.lend((connection) => connection.runNow?.(request, fiber))
+    if (exit === undefined) return connections.run(request)
+    if (exit._tag === "Failure" && pool !== writers) {
+      return Effect.catchAll(exit, (error) => elsewhere(error, request))
+    }
+    return ++atOnce % turn === 0 ? Effect.zipRight(Effect.yieldNow(), exit) : exit
+  }
+
   const connections: Connections = {
     config,
     dialect,
@@ -294,6 +316,7 @@ export const make = Effect.fnUntraced(function* (
       const sent = withLease("read", (connection) => connection.run(request))
       return readers ? Effect.catchAll(sent, (error) => elsewhere(error, request)) : sent
     },
+    runNow: dialect.immediate === true ? runNow : undefined,
     script: (text) => alone(text, textOf(text), (connection) => connection.script(text)),
     stream: (request) => Stream.suspend(() => streamOn(atHome(textOf(request.text).kind), request)),
     reserve,

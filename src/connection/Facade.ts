@@ -8,6 +8,7 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Reply, Request, Row } from "../Dialect.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
@@ -15,6 +16,10 @@ import type { DatabaseError } from "../model/DatabaseError.js"
 /** What a statement needs of whatever carries it. @since 0.1.0 @category models */
 export interface Carrier {
   readonly run: (request: Request) => Effect.Effect<Reply, DatabaseError>
+  /** `run`, begun on the fiber's own stack: an `Exit` when it is done already. Absent where every answer is waited for. */
+  readonly runNow?:
+    | ((request: Request, fiber: Fiber.RuntimeFiber<unknown, unknown>) => Effect.Effect<Reply, DatabaseError>)
+    | undefined
   readonly stream: (request: Request) => Stream.Stream<ReadonlyArray<Row>, DatabaseError>
 }
 

@@ -51,9 +51,9 @@ export class Idle<C> {
 
   /** To its place among those that have been idle for as long. */
   put(slot: Slot<C>) {
-    const warmer = this.slots.findLastIndex(({ idleSince }) => idleSince <= slot.idleSince) + 1
-    if (warmer === this.slots.length) this.slots.push(slot)
-    else this.slots.splice(warmer, 0, slot)
+    const { warmest } = this
+    if (warmest === undefined || warmest.idleSince <= slot.idleSince) this.slots.push(slot)
+    else this.slots.splice(this.slots.findLastIndex(({ idleSince }) => idleSince <= slot.idleSince) + 1, 0, slot)
     this.expiries.set(this.rest.endOf(slot))
     if (!this.asking) this.silences.set(slot.provedAt + this.rest.keepAliveMillis)
   }

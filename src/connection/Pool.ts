@@ -45,6 +45,11 @@ export const Pool = Context.GenericTag<Pool>("effect-aquifer/Pool")
 /** A pool as the room next door uses it. @since 0.1.0 @category models */
 export interface Leasing<C> extends Pool {
   readonly lease: () => Lease<C>
+  /**
+   * A ready connection for as long as `use` runs, which is over before anything else does: counted like any other, at
+   * 0.3 us. `undefined`: none is ready, and whoever wants one has to wait for it.
+   */
+  readonly lend: <A>(use: (resource: C) => A) => A | undefined
 }
 
 /**

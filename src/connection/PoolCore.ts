@@ -10,9 +10,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import { ConnectionError, type DatabaseError, PoolClosed, type PoolSnapshot } from "../model/DatabaseError.js"
+import { type DatabaseError, PoolClosed, type PoolSnapshot } from "../model/DatabaseError.js"
+import { Closing } from "./Closing.js"
 import { exhausted, overloaded, type Vain } from "./Exhausted.js"
 import { Idle } from "./Idle.js"
 import { Leaks } from "./Leaks.js"
@@ -39,12 +39,14 @@ export class PoolCore<C> {
   private readonly watchers = new Watchers()
   /** Slots being asked or cleaned: neither idle nor in anybody's hands. */
   private cared = 0
-  private closing = 0
+  /** Slots in use on somebody's stack. */
+  private lent = 0
+  private readonly closing: Closing<C>
   private generation = 0
   private closed = false
   private readonly allBack = Deferred.unsafeMake<void>(FiberId.none)
   private invalidated = 0
-  private readonly totals = { acquired: 0, closed: 0, timeouts: 0, shed: 0 }
+  private readonly totals = { acquired: 0, timeouts: 0, shed: 0 }
   private readonly idleMillis: number
   private readonly pingMillis: number
 
@@ -71,13 +73,17 @@ export class PoolCore<C> {
       },
       workers
     )
+    this.closing = new Closing(settings.careLimit, workers, () => {
+      this.serve()
+      this.fill()
+    })
     this.supply = new Supply(
       {
         size: settings.size,
         limit: settings.size + settings.maxOverflow,
         lifetimeMillis: Duration.toMillis(settings.maxLifetime),
         now,
-        open: () => this.alive + this.closing,
+        open: () => this.alive + this.closing.underway,
         arrived: (slot) => this.arrived(slot),
         lost: (slot) => this.lost(slot),
         refused: (error) => this.refused(error)
@@ -88,12 +94,12 @@ export class PoolCore<C> {
   }
 
   private get alive(): number {
-    return this.idle.length + this.held.size + this.cared
+    return this.idle.length + this.out
   }
 
-  /** Whether somebody may still bring a connection back. */
-  private get hope(): boolean {
-    return this.held.size + this.cared > 0
+  /** Those that somebody may still bring back. */
+  private get out(): number {
+    return this.held.size + this.lent + this.cared
   }
 
   // --- callers
@@ -104,16 +110,30 @@ export class PoolCore<C> {
     return { acquire: this.acquire(claim), end, close: Effect.sync(end) }
   }
 
+  /** For what runs on the caller's stack, where nothing interrupts it: no claim is needed, and none has to wait. */
+  lend<A>(use: (resource: C) => A): A | undefined {
+    const slot = this.takeNow(this.now())
+    if (slot === undefined) return undefined
+    this.lent++
+    this.totals.acquired++
+    try {
+      return use(slot.resource)
+    } finally {
+      this.lent--
+      this.takeBack(slot)
+    }
+  }
+
   private acquire(claim: Claim<C>): Effect.Effect<C, DatabaseError> {
     return Effect.withFiberRuntime<C, DatabaseError>((fiber) => {
       if (claim.state !== "new") return Effect.dieMessage("A lease is acquired once, and before it is closed")
       if (this.closed) return this.isClosed()
       claim.context = fiber.currentContext
       claim.fiber = fiber.id().id
-      const slot = this.waiting.length === 0 ? this.takeReady() : undefined
+      const now = this.now()
+      const slot = this.takeNow(now)
       if (slot === undefined) return this.queue(claim, fiber)
-      this.shedding?.waited(0, this.now())
-      this.hold(claim, slot)
+      this.hold(claim, slot, now)
       return Effect.succeed(slot.resource)
     })
   }
@@ -141,19 +161,24 @@ export class PoolCore<C> {
     if (slot === undefined) return this.watchers.tell()
     claim.slot = undefined
     this.held.delete(claim)
+    this.takeBack(slot)
+  }
+
+  private takeBack(slot: Slot<C>) {
     this.supply.returned()
-    if (this.keepable(slot)) {
+    const now = this.now()
+    if (this.keepable(slot, now)) {
       const cleaning = this.care.clean(slot.resource)
-      if (cleaning === undefined) this.place(slot)
+      if (cleaning === undefined) this.place(slot, now)
       else this.tend(slot, cleaning)
     } else this.discard([slot])
     this.wakeDrain()
   }
 
-  private hold(claim: Claim<C>, slot: Slot<C>) {
+  private hold(claim: Claim<C>, slot: Slot<C>, now: number) {
     claim.state = "held"
     claim.slot = slot
-    claim.since = this.now()
+    claim.since = now
     this.held.add(claim)
     this.totals.acquired++
     this.leaks?.watch(claim)
@@ -162,23 +187,25 @@ export class PoolCore<C> {
 
   // --- from hand to hand
 
-  /** The warmest idle connection that needs no question first. */
-  private takeReady(): Slot<C> | undefined {
-    const slot = this.idle.warmest
-    return slot !== undefined && this.keepable(slot) && this.fresh(slot) ? this.idle.pop() : undefined
+  /** The warmest idle connection, where it needs no question first and nobody waits. */
+  private takeNow(now: number): Slot<C> | undefined {
+    const slot = this.waiting.length === 0 ? this.idle.warmest : undefined
+    if (slot === undefined || !this.keepable(slot, now) || !this.fresh(slot, now)) return undefined
+    this.shedding?.waited(0, now)
+    return this.idle.pop()
   }
 
-  private fresh(slot: Slot<C>): boolean {
-    return this.now() - slot.provedAt < this.pingMillis
+  private fresh(slot: Slot<C>, now = this.now()): boolean {
+    return now - slot.provedAt < this.pingMillis
   }
 
-  private keepable(slot: Slot<C>): boolean {
+  private keepable(slot: Slot<C>, now = this.now()): boolean {
     return (
       !this.closed &&
       !slot.discarded &&
       !slot.lost &&
       slot.generation === this.generation &&
-      this.now() < slot.expiresAt &&
+      now < slot.expiresAt &&
       this.care.usable(slot.resource)
     )
   }
@@ -191,7 +218,7 @@ export class PoolCore<C> {
         if (!this.keepable(slot)) this.discard([slot])
         else if (this.fresh(slot)) this.place(slot)
         else this.tend(slot, this.care.ping(slot.resource), { others: () => this.idle.takeStaler(slot) })
-      } else if (this.supply.may(this.hope)) this.supply.start(this.generation)
+      } else if (this.supply.may(this.out > 0)) this.supply.start(this.generation)
       else break
     }
     this.watchers.tell()
@@ -204,7 +231,7 @@ export class PoolCore<C> {
     while (
       !this.closed &&
       this.supply.obstacle === undefined &&
-      this.alive + this.closing + this.supply.opening < this.settings.size
+      this.alive + this.closing.underway + this.supply.opening < this.settings.size
     ) {
       this.supply.start(this.generation)
     }
@@ -212,11 +239,11 @@ export class PoolCore<C> {
   }
 
   /** A good connection in nobody's hands: to the first who waits, else to the top of the idle stack. */
-  private place(slot: Slot<C>, idleSince = this.now()) {
-    slot.provedAt = this.now()
+  private place(slot: Slot<C>, now = this.now(), idleSince = now) {
+    slot.provedAt = now
     const claim = this.waiting.next()
     if (claim !== undefined) {
-      this.hold(claim, slot)
+      this.hold(claim, slot, now)
       answer(claim, Exit.succeed(slot.resource))
       return
     }
@@ -237,7 +264,7 @@ export class PoolCore<C> {
       Effect.map(Effect.exit(Effect.interruptible(inTime)), (exit) => {
         this.cared--
         const good = Exit.isSuccess(exit) && exit.value
-        if (good && this.keepable(slot)) this.place(slot, also.idleSince)
+        if (good && this.keepable(slot)) this.place(slot, this.now(), also.idleSince)
         else this.discard([slot, ...((good ? undefined : also.others?.()) ?? [])])
         this.wakeDrain()
       })
@@ -256,28 +283,12 @@ export class PoolCore<C> {
     if (this.idle.remove(slot)) this.discard([slot], invalid)
   }
 
-  /**
-   * Out of the pool for good; whoever waits gets others. All are counted as closing before anything else happens: one
-   * that is in no count makes room for one too many.
-   */
+  /** Out of the pool for good; whoever waits gets others. */
   private discard(slots: ReadonlyArray<Slot<C>>, invalid = true): ReadonlyArray<Fiber.RuntimeFiber<void>> {
     const doomed = slots.filter(({ discarded }) => !discarded)
     for (const slot of doomed) slot.discarded = true
     if (invalid && !this.closed) this.invalidated += doomed.length
-    this.closing += doomed.length
-    const closers = doomed.map((slot) =>
-      this.workers.fork(
-        Effect.map(
-          Effect.exit(within(Scope.close(slot.scope, Exit.void), this.settings.careLimit, Effect.void)),
-          () => {
-            this.closing--
-            this.totals.closed++
-            this.serve()
-            this.fill()
-          }
-        )
-      )
-    )
+    const closers = this.closing.start(doomed)
     this.serve()
     return closers
   }
@@ -288,14 +299,7 @@ export class PoolCore<C> {
     if (this.closed || slot.generation !== this.generation) this.discard([slot], false)
     else if (this.care.usable(slot.resource)) this.place(slot)
     else {
-      this.supply.fail(
-        new ConnectionError({
-          operation: "connect",
-          reason: "the connection was lost as soon as it was opened",
-          phase: "connect",
-          sent: false
-        })
-      )
+      this.supply.stillborn()
       this.discard([slot])
     }
     this.serve()
@@ -310,7 +314,7 @@ export class PoolCore<C> {
   /** Those who wait are told at once, unless somebody may still bring a connection. */
   private refused(error: DatabaseError) {
     if (this.supply.opening > 0) return
-    if (this.hope) this.supply.rest(() => this.serve())
+    if (this.out > 0) this.supply.rest(() => this.serve())
     else this.waiting.failAll(Exit.fail(error))
     this.watchers.tell()
   }
@@ -325,10 +329,10 @@ export class PoolCore<C> {
   // --- what is seen from outside
 
   private snapshot(): PoolSnapshot {
-    const open = this.alive + this.closing
+    const open = this.alive + this.closing.underway
     return {
       size: this.settings.size,
-      checkedOut: this.held.size + this.cared,
+      checkedOut: this.out,
       checkedIn: this.idle.length,
       overflow: Math.max(0, open - this.settings.size),
       opening: this.supply.opening,
@@ -336,6 +340,7 @@ export class PoolCore<C> {
       invalidated: this.invalidated,
       totals: {
         ...this.totals,
+        closed: this.closing.done,
         leaks: this.leaks?.count ?? 0,
         opened: this.supply.opened,
         failures: this.supply.failures
@@ -374,7 +379,7 @@ export class PoolCore<C> {
   }
 
   private wakeDrain() {
-    if (this.closed && !this.hope) Deferred.unsafeDone(this.allBack, Exit.void)
+    if (this.closed && this.out === 0) Deferred.unsafeDone(this.allBack, Exit.void)
   }
 
   private isClosed(): Answer<C> {

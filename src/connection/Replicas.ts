@@ -18,13 +18,13 @@ import * as Freshness from "./Freshness.js"
 import type { Lease } from "./Lease.js"
 import { leased } from "./Leased.js"
 import { within } from "./Limit.js"
-import type { Leasing } from "./Pool.js"
+import type { Pool } from "./Pool.js"
 import type { SharedLane } from "./SharedLane.js"
 
 /** What one is made of. @since 0.1.0 @category models */
 export interface Parts {
   readonly name: string
-  readonly pool: Leasing<DriverConnection>
+  readonly pool: Pool
   readonly lanes: SharedLane | undefined
   readonly lease: () => Lease<DriverConnection>
 }

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
-import { type DatabaseError, from } from "../model/DatabaseError.js"
+import { ConnectionError, type DatabaseError, from } from "../model/DatabaseError.js"
 import { type Care, Slot } from "./Slot.js"
 import type { Workers } from "./Workers.js"
 
@@ -105,6 +105,18 @@ export class Supply<C> {
     this.failuresInARow++
     this.obstacle = error
     this.orders.refused(error)
+  }
+
+  /** One that came was dead already. */
+  stillborn() {
+    this.fail(
+      new ConnectionError({
+        operation: "connect",
+        reason: "the connection was lost as soon as it was opened",
+        phase: "connect",
+        sent: false
+      })
+    )
   }
 
   /** Leaves the database alone for a while; `then` is to ask again. */

@@ -226,6 +226,8 @@ const faulty = (dialect: Dialect, plan: Plan, scope: Scope.Scope): Dialect => {
   const { admin, replication, resumption } = dialect
   return {
     ...dialect,
+    // A fault may take its time.
+    immediate: false,
     connect: (config, role) =>
       Effect.suspend(() => {
         const actions = plan.meet("connect")

@@ -19,6 +19,7 @@ type Step =
   | { readonly kind: "interrupt" | "kill"; readonly which: number; readonly how: "broken" | "lost" | "silent" }
   | { readonly kind: "pass"; readonly millis: number }
   | { readonly kind: "server"; readonly up: boolean; readonly millis: number; readonly cleanable: boolean }
+  | { readonly kind: "lend"; readonly dirty: boolean; readonly breaks: boolean }
   | { readonly kind: "evict" }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -47,6 +48,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       millis: fc.constantFrom(0, 5, 90),
       cleanable: fc.boolean()
     })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("lend" as const), dirty: fc.boolean(), breaks: fc.boolean() })
   },
   { weight: 1, arbitrary: fc.constant({ kind: "evict" as const }) }
 )
@@ -158,6 +163,18 @@ const history = (size: number, maxOverflow: number, steps: ReadonlyArray<Step>, 
             cleanable: one.cleanable
           })
           break
+        case "lend": {
+          const { waiting } = yield* pool.status
+          const lent = pool.lend((stub) => {
+            expect(stub).toMatchObject({ holders: 0, dirty: false })
+            expect(["good", "silent"]).toContain(stub.state)
+            stub.dirty = one.dirty
+            if (one.breaks) server.kill(stub, "broken")
+            return stub
+          })
+          if (waiting > 0) expect(lent).toBe(undefined)
+          break
+        }
         case "evict":
           yield* Effect.forkDaemon(pool.evictAll)
       }

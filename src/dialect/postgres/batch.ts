@@ -83,7 +83,8 @@ export const batch =
             const unread = phase === "commit" && error instanceof UnreadableRow
             const failure = unread ? unreadable("commit", error) : failed(line, group, error)
             const nothingRan = status === "I" && group.at <= before.length
-            const resend = failure._tag === "StaleStatement" && nothingRan && !again && !group.abandoned && !line.opening()
+            const resend =
+              failure._tag === "StaleStatement" && nothingRan && !again && !group.abandoned && !line.opening()
             if (resend) attempt(true)
             else resume(Effect.fail(failure))
           },

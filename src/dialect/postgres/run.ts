@@ -72,7 +72,8 @@ export const run =
             }
             const failure = failed(line, group, error)
             const nothingRan = status === "I" && group.at <= before.length
-            const resend = failure._tag === "StaleStatement" && nothingRan && !again && !group.abandoned && !line.opening()
+            const resend =
+              failure._tag === "StaleStatement" && nothingRan && !again && !group.abandoned && !line.opening()
             if (resend) attempt(true)
             else resume(Effect.fail(failure))
           },

@@ -8,9 +8,9 @@
 import { SafeIntegers } from "@effect/sql/SqlClient"
 import type Sqlite from "better-sqlite3"
 import * as Chunk from "effect/Chunk"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as RuntimeFiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -100,6 +100,15 @@ const make = (
       patiently(waiting, "execute", (fiber) => session.execute(order(request, "execute", fiber)))
     )
 
+  const runNow: DriverConnection["runNow"] = (request, fiber) => {
+    try {
+      return Exit.succeed(session.execute(order(request, "execute", fiber)))
+    } catch (cause) {
+      const error = classify(cause, "execute")
+      return session.repeatable(error) ? undefined : Exit.fail(error)
+    }
+  }
+
   const stream: DriverConnection["stream"] = (request) =>
     Stream.unwrapScoped(
       Effect.gen(function* () {
@@ -182,6 +191,7 @@ const make = (
 
   return {
     run,
+    runNow,
     script,
     stream,
     cancel: Effect.void,
@@ -216,7 +226,8 @@ const order = (
   prepare: request.prepare,
   rows: request.rows,
   operation,
-  exact: Context.get(fiber.currentContext, SafeIntegers) as boolean,
+  // Its default is `false`; asked for by `Context.get`, that would be looked up anew each time.
+  exact: fiber.currentContext.unsafeMap.get(SafeIntegers.key) === true,
   first: request.begin !== undefined
 })
 

@@ -38,6 +38,7 @@ export const sqliteCore: Omit<Dialect, "ddl" | "inspect"> = {
   // Rows that refer to nothing are shown at the end: a text cannot be made to fail over them.
   sheet: { first: ["PRAGMA foreign_keys = OFF"], last: ["PRAGMA foreign_key_check"] },
   sessions: "one writer",
+  immediate: true,
   can: new Set(["transactionalDdl", "returning"])
 }
 

@@ -52,6 +52,10 @@ interface Entry {
   readonly statement: Sqlite.Statement<unknown[], Row>
   readonly verb: string
   readonly control: Control
+  /** Changes nothing, neither of the data nor of the session. */
+  readonly asks: boolean
+  /** Its columns' names may change with a table's; without a star the text has them. */
+  readonly starred: boolean
   /** With the count of schema changes it was made at. */
   plan: { readonly at: number; readonly is: Values.Plan } | undefined
 }
@@ -75,7 +79,15 @@ export const make = (db: Sqlite.Database, role: "writer" | "reader"): Session =>
   const prepare = (text: string): Entry => {
     const statement = db.prepare<unknown[], Row>(text)
     const words = split(text)[0]?.words ?? []
-    return { statement, verb: verb(words), control: control(words), plan: undefined }
+    const does = verb(words)
+    return {
+      statement,
+      verb: does,
+      control: control(words),
+      asks: statement.reader && statement.readonly && does !== "PRAGMA",
+      starred: text.includes("*"),
+      plan: undefined
+    }
   }
 
   const lookup = (text: string, keep: boolean): Entry => {
@@ -105,10 +117,15 @@ export const make = (db: Sqlite.Database, role: "writer" | "reader"): Session =>
     return is
   }
 
-  const present = (entry: Entry, rows: ReadonlyArray<Row>, order: Order): ReadonlyArray<Row> => {
+  const isRaw = (entry: Entry, order: Order): boolean => order.rows === "arrays" || !entry.starred
+
+  const present = (entry: Entry, rows: Array<Row>, order: Order): ReadonlyArray<Row> => {
     if (rows.length === 0) return rows
-    const arrays = order.rows === "arrays"
-    return Values.present(rows, planOf(entry, rows[0], arrays), arrays, order.exact, order.operation)
+    const raw = isRaw(entry, order)
+    const plan = planOf(entry, rows[0], raw)
+    return raw && order.rows === "objects"
+      ? Values.assemble(rows, plan, order.exact, order.operation)
+      : Values.present(rows, plan, raw, order.exact, order.operation)
   }
 
   const closeCursors = (reason: string) => {
@@ -159,7 +176,7 @@ export const make = (db: Sqlite.Database, role: "writer" | "reader"): Session =>
     const { statement } = entry
     const params = Values.bind(order.params, order.operation)
     if (statement.reader) {
-      statement.raw(order.rows === "arrays")
+      statement.raw(isRaw(entry, order))
       const rows = present(entry, statement.all(params), order)
       return { rows, tag: entry.verb, count: rows.length, raw: rows }
     }
@@ -176,6 +193,7 @@ export const make = (db: Sqlite.Database, role: "writer" | "reader"): Session =>
     let free = !open || order.first === true
     try {
       const entry = lookup(order.text, order.prepare)
+      if (entry.asks) return answer(entry, order)
       if (entry.control !== "none") {
         if (entry.control === "rollback" && !open) return done("ROLLBACK")
         if (entry.control === "commit") free = true
@@ -231,7 +249,7 @@ export const make = (db: Sqlite.Database, role: "writer" | "reader"): Session =>
       const entry = prepare(order.text)
       if (!entry.statement.reader || !entry.statement.readonly)
         return whole(execute({ ...order, prepare: false }).rows, size)
-      entry.statement.raw(order.rows === "arrays")
+      entry.statement.raw(isRaw(entry, order))
       return reading(entry, order, size)
     } catch (cause) {
       throw fails(cause, order, free)

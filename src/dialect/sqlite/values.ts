@@ -46,13 +46,17 @@ export const encode = (value: unknown): unknown => {
   }
 }
 
+/** What 64 bits hold. */
+const least = -(2n ** 63n)
+const most = 2n ** 63n - 1n
+
 /** Why a value cannot be bound; `undefined`: it can. Says the kind of value, never the value. */
 const refusal = (value: unknown): string | undefined => {
   switch (typeof value) {
     case "string":
       return undefined
     case "bigint":
-      return BigInt.asIntN(64, value) === value ? undefined : "an integer of more than 64 bits"
+      return value < least || value > most ? "an integer of more than 64 bits" : undefined
     case "number":
       return Number.isNaN(value) ? "NaN, which would be stored as NULL" : undefined
     case "object":
@@ -66,17 +70,22 @@ const refusal = (value: unknown): string | undefined => {
 }
 
 /** The parameters as the driver takes them; throws `DataError` at the first one that it cannot. @since 0.1.0 @category conversions */
-export const bind = (params: ReadonlyArray<unknown>, operation: string): ReadonlyArray<unknown> =>
-  params.map((param, index) => {
-    const value = encode(param)
+export const bind = (params: ReadonlyArray<unknown>, operation: string): ReadonlyArray<unknown> => {
+  const values: Array<unknown> = []
+  for (let index = 0; index < params.length; index++) {
+    const value = encode(params[index])
     const reason = refusal(value)
-    if (reason === undefined) return value
-    throw new DataError({
-      operation,
-      reason: `parameter ${index + 1} is ${reason}`,
-      hint: Array.isArray(value) ? "Use sql.in for lists, JSON.stringify for JSON arrays" : undefined
-    })
-  })
+    if (reason !== undefined) {
+      throw new DataError({
+        operation,
+        reason: `parameter ${index + 1} is ${reason}`,
+        hint: Array.isArray(value) ? "Use sql.in for lists, JSON.stringify for JSON arrays" : undefined
+      })
+    }
+    values.push(value)
+  }
+  return values
+}
 
 type Decoder = (value: unknown) => unknown
 
@@ -129,6 +138,8 @@ export interface Plan {
   /** Of several columns with one name an object holds the last. */
   readonly objects: ReadonlyArray<Column>
   readonly decodes: boolean
+  /** A row that holds nothing. */
+  readonly empty: Readonly<Record<string, unknown>>
 }
 
 /** @since 0.1.0 @category constructors */
@@ -137,7 +148,9 @@ export const plan = (columns: ReadonlyArray<{ readonly name: string; readonly ty
   return {
     arrays,
     objects: [...new Map(arrays.map((column) => [column.name, { ...column, key: column.name }])).values()],
-    decodes: arrays.some((column) => column.decoder !== undefined)
+    decodes: arrays.some((column) => column.decoder !== undefined),
+    // `fromEntries` and the spread make own properties: a column called `__proto__` is a column.
+    empty: Object.fromEntries(columns.map(({ name }) => [name, null]))
   }
 }
 
@@ -160,6 +173,13 @@ export const narrow = (value: number | bigint): number | bigint => {
   return Number.isSafeInteger(number) ? number : value
 }
 
+/** A value of a row, as it is handed out. */
+const shown = (value: unknown, { name, decoder }: Column, exact: boolean, operation: string): unknown => {
+  if (value === null) return value
+  const decoded = decoder === undefined ? value : decoder(value)
+  return typeof decoded === "bigint" && !exact ? whole(decoded, name, operation) : decoded
+}
+
 /**
  * Rows read with exact integers, presented in place. With `exact`, integers stay bigint as upstream's `SafeIntegers`
  * has it. Costs 0.03 us a row where nothing is declared, some 0.2 us a date or JSON text.
@@ -177,13 +197,32 @@ export const present = (
   if (exact && !plan.decodes) return rows
   const columns = arrays ? plan.arrays : plan.objects
   for (const row of rows) {
-    for (const { key, name, decoder } of columns) {
-      const value = row[key]
-      if (value === null) continue
-      const decoded = decoder === undefined ? value : decoder(value)
-      if (typeof decoded === "bigint" && !exact) row[key] = whole(decoded, name, operation)
-      else if (decoded !== value) row[key] = decoded
+    for (const column of columns) {
+      const value = row[column.key]
+      const decoded = shown(value, column, exact, operation)
+      if (decoded !== value) row[column.key] = decoded
     }
+  }
+  return rows
+}
+
+/**
+ * Rows read as arrays, presented as objects: the driver needs 0.3 us more to make a row's object than to make its array,
+ * and this 0.15. As `present` otherwise.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const assemble = (rows: Array<Row>, plan: Plan, exact: boolean, operation: string): ReadonlyArray<Row> => {
+  const { arrays, empty } = plan
+  for (let at = 0; at < rows.length; at++) {
+    const cells = rows[at]
+    const row = { ...empty }
+    for (let index = 0; index < arrays.length; index++) {
+      const column = arrays[index] as Column
+      row[column.name] = shown(cells[index], column, exact, operation)
+    }
+    rows[at] = row
   }
   return rows
 }
