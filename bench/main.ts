@@ -1,14 +1,20 @@
 /**
  * `npm run bench`: everybody at the same work, on a PostgreSQL started for it and on SQLite. Prints tables, writes
- * `bench/results.json` and `bench/README.md`. `--quick` takes a tenth of the time and writes nothing; a word after it
- * (`--only point`) names the workloads to run, and `--sides ours,stock` who is to do them.
+ * `bench/results.json` and `bench/README.md`. `--quick` takes a tenth of the time and writes nothing; a word behind
+ * `--only` (`--only point`) names the workloads to run, one behind `--without` (`--without migrations`) those to leave out, and
+ * `--sides ours,stock` who is to do them. `--out folder` writes what was measured there, whatever it was.
  */
-import { writeFileSync } from "node:fs"
+import { execFile } from "node:child_process"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import { inserts, streaming } from "./bulk.js"
 import { type Side, sides, withoutLanes } from "./contenders.js"
 import { type Contender, compare, type Effort, type Figure, type Loop } from "./harness.js"
-import { printBulk, printRates, type Results, section } from "./report.js"
+import type { Migrated } from "./migrations.js"
+import { printBulk, printMigrations, printRates, type Results, section } from "./report.js"
 import { server } from "./server.js"
 import { sqlite } from "./sqlite.js"
 
@@ -23,7 +29,18 @@ const effort: Effort = quick
   ? { rounds: 5, slice: 200, warm: { operations: 10_000, millis: 1_500 } }
   : { rounds: 15, slice: 200, warm: { operations: 40_000, millis: 4_000 } }
 
-const wanted = (title: string) => title.toLowerCase().includes(only.toLowerCase())
+const without = word("--without").toLowerCase()
+const out = word("--out")
+
+const wanted = (title: string) =>
+  title.toLowerCase().includes(only.toLowerCase()) && (without === "" || !title.toLowerCase().includes(without))
+
+/** In a process of its own: what it needs and leaves behind is nobody else's. */
+const migrated = async (url: string, rounds: number, revisions: number): Promise<ReadonlyArray<Migrated>> => {
+  const script = fileURLToPath(new URL("./migrations.js", import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [script, `${rounds}`, `${revisions}`, url])
+  return JSON.parse(stdout)
+}
 
 const contenders = (all: ReadonlyArray<Side>, key: Exclude<keyof Side, "name" | "close">, loops: number) =>
   all.flatMap((side): Array<Contender> => {
@@ -86,16 +103,23 @@ await measure(reads)
 await Promise.all(all.map((side) => side.close()))
 if (wanted("sqlite")) for (const [title, figures] of Object.entries(await sqlite(effort))) keep(title, figures)
 const bulk = wanted("bulk")
+const migrating = wanted("migrations")
+const revisions = quick ? 100 : 500
 const results: Results = {
   machine: `Node ${process.versions.node}, PostgreSQL ${postgres.version} on the same machine, ${cpus().length} cores, load average before ${load}`,
   effort: `${effort.rounds} rounds of ${effort.slice} ms each`,
   rates,
   inserts: bulk ? await inserts(postgres.url, quick ? 3 : 5) : [],
-  streams: bulk ? await streaming(postgres.url, quick ? 1 : 5) : []
+  streams: bulk ? await streaming(postgres.url, quick ? 1 : 5) : [],
+  migrations: { revisions, figures: migrating ? await migrated(postgres.url, quick ? 2 : 7, revisions) : [] }
 }
 if (bulk) printBulk(results)
+if (migrating) printMigrations(results)
 await postgres.close()
-if (!quick && only === "" && who.includes("")) {
-  writeFileSync("bench/results.json", `${JSON.stringify(results, null, 2)}\n`)
-  writeFileSync("bench/README.md", section(results))
+const complete = !quick && only === "" && without === "" && who.includes("")
+if (complete || out !== "") {
+  const folder = out === "" ? "bench" : out
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync(join(folder, "README.md"), section(results))
 }

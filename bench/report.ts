@@ -1,6 +1,7 @@
 /** Figures for people: tables on the terminal, and the README's section with ratios to the stock stack. */
 import Table from "cli-table3"
 import type { Figure } from "./harness.js"
+import type { Migrated } from "./migrations.js"
 
 /** What one run found. */
 export interface Results {
@@ -16,6 +17,8 @@ export interface Results {
     readonly millis: number
     readonly peak: number
   }>
+  /** So many revisions from empty, and a run that finds nothing pending. */
+  readonly migrations: { readonly revisions: number; readonly figures: ReadonlyArray<Migrated> }
 }
 
 const whole = (value: number) => Math.round(value).toLocaleString("en-US")
@@ -37,6 +40,19 @@ const insertRows = ({ inserts }: Results) => inserts.map(({ name, millis }) => [
 const streamRows = ({ streams }: Results) =>
   streams.map(({ name, rows, millis, peak }) => [name, whole(rows), whole(millis), whole(peak)])
 
+const migrationHead = ["", "from empty ms", "of stock", "CPU ms", "nothing pending ms", "of stock", "first ms"]
+const migrationRows = ({ migrations }: Results) =>
+  migrations.figures.map(({ cpu, empty, emptyRatio, first, name, none, noneRatio }) => [
+    name,
+    whole(empty),
+    emptyRatio.toFixed(2),
+    whole(cpu),
+    short(none),
+    noneRatio.toFixed(2),
+    short(first)
+  ])
+const migrationTitle = ({ migrations }: Results) => `${migrations.revisions} migrations from an empty database`
+
 /** One table of closed loops, as soon as it is there. */
 export const print = (title: string, head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): void => {
   const table = new Table({
@@ -57,6 +73,10 @@ export const printBulk = (results: Results): void => {
   print("100,000 rows inserted", ["", "ms"], insertRows(results))
   print("rows streamed", ["", "rows", "ms", "peak MB"], streamRows(results))
 }
+
+/** Migrations on the terminal. */
+export const printMigrations = (results: Results): void =>
+  print(migrationTitle(results), migrationHead, migrationRows(results))
 
 const markdown = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>) =>
   [head, head.map((_, index) => (index === 0 ? "---" : "---:")), ...rows]
@@ -85,5 +105,12 @@ ${markdown(["", "ms"], insertRows(results))}
 Each in a process of its own; the peak is the most memory the process ever held.
 
 ${markdown(["", "rows", "ms", "peak MB"], streamRows(results))}
+
+### ${migrationTitle(results)}
+
+In a process of their own, a fresh database each time; then a run that finds nothing pending, the first and the median of fifteen
+more. Ours commit each revision alone, stock all of them together.
+
+${markdown(migrationHead, migrationRows(results))}
 `
 }

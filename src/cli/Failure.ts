@@ -46,7 +46,10 @@ const ofDatabase = (error: DatabaseError, where: string | undefined): Said => {
   }
   const at = where === undefined ? "" : ` (${where})`
   const detail = error.detail === undefined ? "" : ` ${sentence(error.detail)}`
-  const remedy = error.hint ?? whenConnecting[error._tag]
+  const remedy = (error.hint ?? whenConnecting[error._tag])?.replace(
+    /^Create the database\b/,
+    "Create the database (aquifer db create)"
+  )
   return {
     finding: `${sentence(`${error._tag}${at}: ${error.reason}`)}${detail}`,
     remedy: remedy === undefined ? undefined : sentence(remedy)

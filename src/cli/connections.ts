@@ -13,7 +13,7 @@ import { Dialect } from "../Dialect.js"
 import * as Dialects from "../dialect/index.js"
 import { describeTarget } from "../model/DatabaseConfig.js"
 import { UnsupportedError } from "../model/DatabaseError.js"
-import { type Command, onDatabase, show } from "./Command.js"
+import { type Command, onDatabase, show, there } from "./Command.js"
 import { millis, plural, table } from "./layout.js"
 import * as Target from "./Target.js"
 
@@ -30,6 +30,7 @@ const seen = (applicationName: string) =>
         hint: "aquifer health shows what this process can see"
       })
     }
+    yield* there
     const connections = yield* Connections.of(yield* SqlClient.SqlClient)
     return yield* Effect.scoped(Effect.flatMap(connections.own, (own) => admin.activity(own, applicationName)))
   })

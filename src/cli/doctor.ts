@@ -17,9 +17,10 @@ import * as Dialects from "../dialect/index.js"
 import * as Migrator from "../migration/Migrator.js"
 import { protect } from "../model/config/redacted.js"
 import { type DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
+import type { DatabaseError } from "../model/DatabaseError.js"
 import * as Health from "../observe/Health.js"
-import { type Command, onDatabase, show } from "./Command.js"
-import { said } from "./Failure.js"
+import { type Command, onDatabase, show, there } from "./Command.js"
+import { said, sentence } from "./Failure.js"
 import { called, millis, plural } from "./layout.js"
 import { source } from "./migrate/source.js"
 import type { Options } from "./Options.js"
@@ -86,6 +87,11 @@ const reachable = (config: DatabaseConfig) =>
         : wrong("reachable", report.error, describeTarget(config))
   )
 
+/** Not wrong where the first session makes it. */
+const missing = ({ hint, reason }: DatabaseError): ReadonlyArray<Check> => [
+  { name: "reachable", verdict: "note", finding: sentence(reason), remedy: hint }
+]
+
 const server = (config: DatabaseConfig) =>
   Effect.gen(function* () {
     const { admin } = yield* Dialect
@@ -139,6 +145,8 @@ const examined = (options: Options) =>
     const asked = yield* onDatabase(
       protect({ ...config, connect: "lazy" }),
       Effect.gen(function* () {
+        const absent = yield* Effect.either(there)
+        if (absent._tag === "Left") return [...missing(absent.left), ...(yield* history(options))]
         const answer = yield* reachable(config)
         if (answer.some(({ verdict }) => verdict === "wrong")) return answer
         return [...answer, ...(yield* server(config)), ...(yield* history(options))]

@@ -4,18 +4,19 @@
  *
  * @since 0.1.0
  */
-import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import type * as Database from "../Database.js"
+import { Dialect } from "../Dialect.js"
 import * as Dialects from "../dialect/index.js"
 import { protect } from "../model/config/redacted.js"
 import { describeTarget } from "../model/DatabaseConfig.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
 import * as Health from "../observe/Health.js"
-import { type Command, onDatabase, show } from "./Command.js"
+import { type Command, onDatabase, show, there } from "./Command.js"
 import { lines } from "./Failure.js"
 import { called, millis, rows } from "./layout.js"
 import * as Target from "./Target.js"
@@ -42,15 +43,18 @@ const render = (shown: Shown, style: Style): ReadonlyArray<string> =>
     ...Object.entries(shown.facts ?? {}).map(([name, value]) => ["", style.dim(`${name} ${String(value)}`)] as const)
   ])
 
-const check = (database: string): Effect.Effect<Shown, DatabaseError, SqlClient.SqlClient> =>
-  Effect.map(Health.check, (report): Shown => {
-    const { product, status } = report
+const check = (database: string): Effect.Effect<Shown, DatabaseError, Database.Services> =>
+  Effect.gen(function* () {
+    const product = (yield* Dialect).name
+    const report = yield* Effect.catchAll(Effect.zipRight(there, Health.check), (error) =>
+      Effect.succeed({ status: "down", error } as const)
+    )
     if (report.status === "up") {
       const { facts, latency, version } = report
       return { database, product, status: "up", millis: Duration.toMillis(latency), version, facts }
     }
     const [error] = lines(Cause.fail(report.error), database)
-    return { database, product, status, ...(error === undefined ? {} : { error }) }
+    return { database, product, status: "down", ...(error === undefined ? {} : { error }) }
   })
 
 /** @since 0.1.0 @category commands */

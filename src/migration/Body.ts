@@ -8,14 +8,16 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import * as Scope from "effect/Scope"
 import * as Session from "../connection/Session.js"
 import type { DriverConnection } from "../Dialect.js"
 import { DatabaseConfig } from "../model/DatabaseConfig.js"
-import { type DatabaseError, find, isDatabaseError } from "../model/DatabaseError.js"
-import * as LiveSchema from "../model/LiveSchema.js"
+import { type DatabaseError, find } from "../model/DatabaseError.js"
 import { Operations, type Services } from "../model/Migration.js"
 import { MigrationError } from "../model/MigrationError.js"
+import { statements } from "../schema/Render.js"
 import { label } from "./Revision.js"
 import type { Statement } from "./SqlFile.js"
 import { type Failure, type Run, type Task, undo } from "./Task.js"
@@ -79,6 +81,10 @@ export const around = (run: Run, which: "first" | "last"): Effect.Effect<void, F
   ).pipe(Effect.onError(() => undo(run.own, run.connections.dialect.transaction.rollback)))
 }
 
+/**
+ * In a session and a scope of its own. Written out, because histories are long and `provide` and `scoped` around each body
+ * cost more than all else of it: half of the time, most of it in copies of the fiber's context.
+ */
 const inSession = (
   run: Run,
   body: Effect.Effect<unknown, unknown, Services>,
@@ -86,58 +92,77 @@ const inSession = (
   within: Within,
   failure: (cause: Cause.Cause<unknown>) => MigrationError
 ): Effect.Effect<void, Failure> =>
-  Effect.scoped(Effect.flatMap(services(run, connection, within), (provide) => provide(body))).pipe(
-    Effect.sandbox,
-    Effect.catchAll((cause): Effect.Effect<void, Failure> => {
-      // Interrupted from outside: no failure of the migration's. A throw in the body is one, like any other.
-      if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-      return Effect.fail(failure(cause))
-    }),
-    Effect.asVoid
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiberRuntime((fiber) =>
+      Effect.flatMap(Scope.make(), (scope) => {
+        const outer = fiber.currentContext
+        const session = sessionOf(run, connection, within)
+        const inner = Context.merge(outer, services(run, connection, session, scope))
+        // All that the services are is in there.
+        const provided = body as Effect.Effect<unknown, unknown>
+        const ended = (exit: Exit.Exit<unknown, unknown>) =>
+          Effect.zipRight(
+            FiberRef.set(FiberRef.currentContext, outer),
+            Effect.matchCauseEffect(Scope.close(scope, exit), {
+              onFailure: (cause) => Effect.zipRight(over(session, within), Effect.failCause(cause)),
+              onSuccess: () => over(session, within)
+            })
+          )
+        const refused = (cause: Cause.Cause<unknown>): Effect.Effect<void, Failure> =>
+          // Interrupted from outside: no failure of the migration's. A throw in the body is one, like any other.
+          Cause.isInterruptedOnly(cause) ? Effect.failCause(cause as Cause.Cause<never>) : Effect.fail(failure(cause))
+        return Effect.flatMap(
+          Effect.exit(restore(Effect.zipRight(FiberRef.set(FiberRef.currentContext, inner), provided))),
+          (exit) =>
+            Effect.matchCauseEffect(ended(exit), {
+              onFailure: (cause) => refused(Exit.isFailure(exit) ? Cause.sequential(exit.cause, cause) : cause),
+              onSuccess: () => (Exit.isFailure(exit) ? refused(exit.cause) : Effect.void)
+            })
+        )
+      })
+    )
   )
 
-/** The client's statements and the operations of the body go to the session that holds the transaction. */
-const services = (run: Run, connection: DriverConnection, within: Within) =>
-  Effect.gen(function* () {
-    const { config, dialect } = run.connections
-    const session = new Session.Session({
-      owner: run.connections,
-      connection: run.tap?.(connection) ?? connection,
-      begin: within._tag === "none" ? { _tag: "none" } : { _tag: within._tag, text: within.text },
-      limit: config.pool.acquireTimeout,
-      prepare: false
-    })
-    yield* Effect.addFinalizer(() =>
-      Effect.zipRight(
-        session.end,
-        Effect.sync(() => {
-          if (within._tag === "pending")
-            within.begun.value = session.begin._tag === "begun" || session.firstError !== undefined
-        })
-      )
-    )
-    const operations: Operations = {
-      apply: (change) =>
-        Effect.gen(function* () {
-          const before =
-            run.schema ?? (dialect.rebuilds?.(change) === false ? LiveSchema.empty : yield* dialect.inspect(connection))
-          const texts = yield* Effect.try({
-            try: () => dialect.ddl(change, before),
-            // What the product cannot say is thrown as what it is.
-            catch: (cause) => (isDatabaseError(cause) ? cause : dialect.classify(cause, "ddl"))
-          })
-          yield* Effect.forEach(texts, (text) => session.script(text), { discard: true })
-        })
+const sessionOf = (run: Run, connection: DriverConnection, within: Within): Session.Session =>
+  new Session.Session({
+    owner: run.connections,
+    connection: run.tap?.(connection) ?? connection,
+    begin: within._tag === "none" ? { _tag: "none" } : { _tag: within._tag, text: within.text },
+    limit: run.connections.config.pool.acquireTimeout,
+    prepare: false
+  })
+
+/** Nothing of the body is at work any more. */
+const over = (session: Session.Session, within: Within): Effect.Effect<void> =>
+  Effect.map(session.end, () => {
+    if (within._tag === "pending") {
+      within.begun.value = session.begin._tag === "begun" || session.firstError !== undefined
     }
-    const scope = yield* Effect.scope
-    const context = Context.make(SqlClient.SqlClient, run.client).pipe(
+  })
+
+/** The client's statements and the operations of the body go to the session that holds the transaction. */
+const services = (
+  { client, connections: { config, dialect }, schema }: Run,
+  connection: DriverConnection,
+  session: Session.Session,
+  scope: Scope.Scope
+): Context.Context<Services> => {
+  const operations: Operations = {
+    apply: (change) =>
+      Effect.gen(function* () {
+        const texts = yield* statements(dialect, connection, change, schema)
+        yield* Effect.forEach(texts, (text) => session.script(text), { discard: true })
+      })
+  }
+  return Session.provide(
+    Context.make(SqlClient.SqlClient, client).pipe(
       Context.add(Operations, operations),
       Context.add(DatabaseConfig, config),
       Context.add(Scope.Scope, scope)
-    )
-    return <A, E>(effect: Effect.Effect<A, E, Services>): Effect.Effect<A, E> =>
-      Effect.provide(effect, Session.provide(context, session))
-  })
+    ),
+    session
+  )
+}
 
 const sentence = (cause: unknown): string => {
   const error = find(cause)

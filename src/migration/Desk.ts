@@ -1,10 +1,8 @@
 /**
- * What every command of the migrator begins with: the files' graph, the ledger's rows, and, when there is something to do,
- * a session of its own that holds the lock.
+ * What every command of the migrator begins with: the files' graph and the ledger's rows, side by side.
  *
  * @since 0.1.0
  */
-import * as os from "node:os"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,7 +10,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Connections from "../connection/Connections.js"
-import type { DatabaseConfig } from "../model/DatabaseConfig.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
 import * as LiveSchema from "../model/LiveSchema.js"
 import type { MigrationError } from "../model/MigrationError.js"
@@ -22,7 +19,7 @@ import * as Graph from "./Graph.js"
 import * as Ledger from "./Ledger.js"
 import * as Loader from "./Loader.js"
 import * as Lock from "./Lock.js"
-import { atomically, type Event, type Failure, type Hooks, type Run, silent } from "./Task.js"
+import { type Event, type Failure, type Hooks, silent } from "./Task.js"
 
 /** All but the source have defaults. @since 0.1.0 @category models */
 export interface Options {
@@ -36,7 +33,10 @@ export interface Options {
   readonly schema?: string | undefined
   /** Run what comes before an applied revision; an error otherwise. */
   readonly allowOutOfOrder?: boolean | undefined
-  /** How long to wait for another runner; one minute by default. */
+  /**
+   * How long to wait for another runner; one minute by default. On PGlite also for the process that has the folder: there
+   * with `connect: "lazy"`, because a layer that connects at once fails at once.
+   */
   readonly lockTimeout?: Duration.DurationInput | undefined
   /** When the ledger knows revisions the files do not: `fail` (the default), or go on with a warning. */
   readonly whenAhead?: "fail" | "warn" | undefined
@@ -99,8 +99,24 @@ export interface Seen {
   readonly same: (nodes: ReadonlyArray<Graph.Node>) => boolean
 }
 
-/** One SELECT; a database without a ledger has an empty one. `brief`: without what only people want to know. @since 0.1.0 @category looking */
-export const look = (desk: Desk, what: "all" | "brief" = "brief"): Effect.Effect<Seen, DatabaseError> =>
+/** A ledger with nothing in it. */
+const nothing: Seen = { entries: [], adopts: undefined, same: () => false }
+
+/**
+ * One SELECT; a database without a ledger has an empty one, and so has one that is not there yet: it is not made by this.
+ * `brief`: without what only people want to know.
+ *
+ * @since 0.1.0
+ * @category looking
+ */
+export const look = (desk: Desk, what: "all" | "brief" = "brief"): Effect.Effect<Seen, DatabaseError> => {
+  const { config, dialect } = desk.connections
+  return dialect.unmade === undefined
+    ? ask(desk, what)
+    : Effect.flatMap(dialect.unmade(config), (unmade) => (unmade ? Effect.succeed(nothing) : ask(desk, what)))
+}
+
+const ask = (desk: Desk, what: "all" | "brief"): Effect.Effect<Seen, DatabaseError> =>
   Effect.catchTag(select(desk, what), "SqlSyntaxError", (refused) =>
     // Refused: because there is no ledger, because it was made this very moment, or for a reason that has to be told.
     Effect.flatMap(inspected(desk), (schema) => {
@@ -108,12 +124,7 @@ export const look = (desk: Desk, what: "all" | "brief" = "brief"): Effect.Effect
       // A schema of its own is not among what is inspected: making the ledger there is tried, and refused if it must be.
       if (place.schema === undefined && LiveSchema.table(schema, place.table) !== undefined) return select(desk, what)
       if (otherwise.test(refused.sqlState ?? "")) return Effect.fail(refused)
-      const seen: Seen = {
-        entries: [],
-        adopts: desk.options.adopt === false ? undefined : Adopt.adoptable(schema),
-        same: () => false
-      }
-      return Effect.succeed(seen)
+      return Effect.succeed(desk.options.adopt === false ? nothing : { ...nothing, adopts: Adopt.adoptable(schema) })
     })
   )
 
@@ -154,13 +165,27 @@ export const opened = Effect.fnUntraced(function* (options: Options) {
   const blank = makeDesk(client, connections, Graph.empty, options)
   if (connections.dialect.sessions !== "many") {
     const at = { ...blank, graph: yield* graphOf(options) }
-    return { at, seen: yield* look(at) }
+    return { at, seen: yield* looked(at) }
   }
   const asked = yield* Effect.fork(look(blank))
   const graph = yield* Effect.onExit(Effect.zipRight(afterwards, graphOf(options)), (exit) =>
     Exit.isSuccess(exit) ? Effect.void : Fiber.interrupt(asked)
   )
   return { at: { ...blank, graph }, seen: yield* Fiber.join(asked) }
+})
+
+/** `look` of somebody who is going to change something, and so waits for whoever has the database for himself. @since 0.1.0 @category looking */
+export const looked = (desk: Desk): Effect.Effect<Seen, Failure> => Effect.scoped(admitted(desk, look(desk)))
+
+/** Waits for whoever has the database for himself. @since 0.1.0 @category looking */
+export const admitted = <A>(desk: Desk, opening: Effect.Effect<A, DatabaseError, Scope.Scope>) =>
+  Lock.admitted(desk.connections.dialect, opening, Ledger.lockName(desk.ledger.place), patience(desk))
+
+/** @since 0.1.0 @category accessors */
+export const patience = ({ connections, options }: Desk): Lock.Patience => ({
+  limit: Duration.decode(options.lockTimeout ?? Duration.minutes(1)),
+  onWait: (waiting) => (options.onEvent ?? silent)({ _tag: "waiting", ...waiting }),
+  config: connections.config
 })
 
 /** What was asked in this turn of the event loop has left. */
@@ -194,47 +219,3 @@ export const agreed = Effect.fnUntraced(function* (
   }
   return found
 })
-
-/** Applied by whom: enough for a person to find the process. */
-const signature = (config: DatabaseConfig): string =>
-  `${config.applicationName} on ${os.hostname()}, process ${process.pid}`
-
-/** The lock, the ledger, and a session of one's own for as long as it takes. @since 0.1.0 @category running */
-export const underLock = <A>(
-  desk: Desk,
-  adopts: string | undefined,
-  use: (run: Run, entries: ReadonlyArray<Ledger.Entry>) => Effect.Effect<A, Failure, Scope.Scope>
-): Effect.Effect<A, Failure> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { client, connections, graph, ledger, options } = desk
-      const { config, dialect } = connections
-      const own = yield* connections.own
-      const tell = options.onEvent ?? silent
-      const lock = yield* Lock.hold(dialect, own, Ledger.lockName(ledger.place), {
-        limit: Duration.decode(options.lockTimeout ?? Duration.minutes(1)),
-        onWait: (waiting) => tell({ _tag: "waiting", ...waiting }),
-        config
-      })
-      yield* ledger.create(own)
-      const run: Run = {
-        client,
-        connections,
-        own,
-        lock,
-        ledger,
-        appliedBy: signature(config),
-        hooks: options.hooks ?? {},
-        tell
-      }
-      const entries = yield* ledger.read(own)
-      if (adopts === undefined || entries.length > 0) return yield* use(run, entries)
-      const taken = yield* Adopt.adopted(own, adopts, graph, run.appliedBy)
-      yield* atomically(
-        run,
-        Effect.forEach(taken, (entry) => ledger.insert(own, entry), { discard: true })
-      )
-      yield* Effect.logInfo(`${taken.length} revisions were taken over from ${adopts}`)
-      return yield* use(run, taken)
-    })
-  )

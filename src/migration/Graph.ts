@@ -80,8 +80,19 @@ const lookUp = (revisions: ReadonlyArray<Revision>) => {
   }
 }
 
+/** Of arrays nobody can change: a program asks again and again for what a folder or a record makes, and mostly it is the same. */
+const made = new WeakMap<ReadonlyArray<Revision>, Either.Either<Graph, MigrationError>>()
+
 /** @since 0.1.0 @category constructors */
 export const make = (revisions: ReadonlyArray<Revision>): Either.Either<Graph, MigrationError> => {
+  const known = made.get(revisions)
+  if (known !== undefined) return known
+  const graph = build(revisions)
+  if (Object.isFrozen(revisions)) made.set(revisions, graph)
+  return graph
+}
+
+const build = (revisions: ReadonlyArray<Revision>): Either.Either<Graph, MigrationError> => {
   const all = revisions.map((revision): Sorted => ({ revision, place: placeOf(revision.id) })).sort(order)
   const twin = all.findIndex((one, i) => i > 0 && all[i - 1]?.place === one.place)
   if (twin > 0) {

@@ -73,7 +73,7 @@ const fromFolder = (directory: string | URL): Loader =>
       if (read instanceof MigrationError) return yield* read
       found.push(read)
     }
-    return found
+    return place.known.whole(found)
   })
 
 const remembered = Remembered.make<Revision>()
@@ -215,14 +215,17 @@ export const fromGlob = (modules: Readonly<Record<string, () => Promise<unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const fromRecord = (migrations: Readonly<Record<string, Migration>>): Loader =>
-  Effect.suspend(() => {
+export const fromRecord = (migrations: Readonly<Record<string, Migration>>): Loader => {
+  let known: ReadonlyArray<Revision> | undefined
+  return Effect.suspend(() => {
+    if (known !== undefined) return Effect.succeed(known)
     const all: Array<Revision> = []
     for (const [key, migration] of Object.entries(migrations)) {
       const found = parseName(key)
       if (found === undefined) return Effect.fail(badName(key))
       all.push({
-        ...found,
+        id: found.id,
+        name: found.name,
         kind: "effect",
         dependsOn: [],
         load: isMigration(migration)
@@ -237,5 +240,7 @@ export const fromRecord = (migrations: Readonly<Record<string, Migration>>): Loa
             )
       })
     }
-    return Effect.succeed(all)
+    known = Object.freeze(all)
+    return Effect.succeed(known)
   })
+}

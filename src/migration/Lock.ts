@@ -47,26 +47,60 @@ export const hold = (
   dialect: Dialect,
   own: DriverConnection,
   name: string,
-  { config, limit, onWait }: Patience
+  patience: Patience
 ): Effect.Effect<Lock, MigrationError | DatabaseError, Scope.Scope> =>
+  patiently(alone(dialect.migrationLock(own, name, patience.config)), name, patience, {
+    what: `the migration lock of ${name}`,
+    holder: (error) => (error._tag === "LockTimeoutError" ? (error.detail ?? "another runner") : undefined)
+  })
+
+/**
+ * Does what opens the first session of a database that only one process has at a time; while another has it, that is
+ * waited for as the lock is.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const admitted = <A>(
+  dialect: Dialect,
+  opening: Effect.Effect<A, DatabaseError, Scope.Scope>,
+  name: string,
+  patience: Patience
+): Effect.Effect<A, MigrationError | DatabaseError, Scope.Scope> =>
+  dialect.occupant === undefined
+    ? opening
+    : patiently(alone(opening), name, patience, { what: "the database", holder: dialect.occupant })
+
+/** What is waited for, and who has it, where that is what an attempt failed with. */
+interface Sought {
+  readonly what: string
+  readonly holder: (error: DatabaseError) => string | undefined
+}
+
+const patiently = <A, R>(
+  attempt: Effect.Effect<A, DatabaseError, R>,
+  name: string,
+  { limit, onWait }: Patience,
+  { holder, what }: Sought
+): Effect.Effect<A, MigrationError | DatabaseError, R> =>
   Effect.flatMap(Clock.currentTimeMillis, (start) => {
     const end = start + Duration.toMillis(limit)
-    const ask = (wait: number, told: number): Effect.Effect<Lock, MigrationError | DatabaseError, Scope.Scope> =>
-      Effect.catchTag(alone(dialect.migrationLock(own, name, config)), "LockTimeoutError", (held) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          const who = held.detail === undefined ? "another runner" : held.detail
+    const ask = (wait: number, told: number): Effect.Effect<A, MigrationError | DatabaseError, R> =>
+      Effect.catchAll(attempt, (held) => {
+        const who = holder(held)
+        if (who === undefined) return Effect.fail(held)
+        return Effect.flatMap(Clock.currentTimeMillis, (now) => {
           if (now >= end) {
             return Effect.fail(
               new MigrationError({
                 reason: "locked",
-                problem: `${who} holds the migration lock of ${name}, and did so for ${Duration.format(limit)}`,
+                problem: `${who} holds ${what}, and did so for ${Duration.format(limit)}`,
                 remedy: "Wait until it is done, or end it; a longer wait is set with lockTimeout",
                 cause: held
               })
             )
           }
-          const tell =
-            now >= told ? Effect.logInfo(`Waiting for the migration lock of ${name}, held by ${who}`) : Effect.void
+          const tell = now >= told ? Effect.logInfo(`Waiting for ${what}, held by ${who}`) : Effect.void
           const show =
             onWait?.({ ledger: name, holder: who, waitedMillis: now - start, limitMillis: end - start }) ?? Effect.void
           return Effect.zipRight(tell, show).pipe(
@@ -74,7 +108,7 @@ export const hold = (
             Effect.zipRight(Effect.suspend(() => ask(Math.min(longest, wait * 1.5), now >= told ? now + every : told)))
           )
         })
-      )
+      })
     return ask(shortest, start)
   })
 

@@ -9,12 +9,13 @@ import * as Effect from "effect/Effect"
 import { MigrationError } from "../model/MigrationError.js"
 import { around } from "./Body.js"
 import { type Comparison, halfWay } from "./Compare.js"
-import { agreed, type Desk, graphOf, type Options, opened, sideBySide, underLock } from "./Desk.js"
+import { agreed, type Desk, graphOf, type Options, opened, sideBySide } from "./Desk.js"
 import * as Graph from "./Graph.js"
 import * as Ledger from "./Ledger.js"
 import { label } from "./Revision.js"
 import { type Done, type Job, runAll } from "./Runner.js"
 import type { Failure, Run } from "./Task.js"
+import { underLock } from "./UnderLock.js"
 
 /** What was done. @since 0.1.0 @category models */
 export interface Report {

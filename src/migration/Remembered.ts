@@ -28,6 +28,8 @@ export interface Folder<A> {
   readonly get: (name: string, stats: Stats) => A | undefined
   /** `stats` from before it was read. */
   readonly set: (name: string, stats: Stats, value: A) => void
+  /** All that was found this time, frozen; the very array of the last time where that held the same. */
+  readonly whole: (found: ReadonlyArray<A>) => ReadonlyArray<A>
 }
 
 /** What is kept of all folders. @since 0.1.0 @category models */
@@ -39,6 +41,7 @@ export interface Memory<A> {
 /** @since 0.1.0 @category constructors */
 export const make = <A>(): Memory<A> => {
   const folders = new Map<string, ReadonlyMap<string, Known<A>>>()
+  const wholes = new WeakMap<ReadonlyMap<string, Known<A>>, ReadonlyArray<A>>()
   return {
     folder: (name, now) => {
       const before = folders.get(name)
@@ -58,6 +61,13 @@ export const make = <A>(): Memory<A> => {
         },
         set: (name, stats, value) => {
           if (now - Math.max(stats.mtimeMs, stats.ctimeMs) > settled) known.set(name, { stats, value })
+        },
+        whole: (found) => {
+          const last = before === undefined ? undefined : wholes.get(before)
+          const same = last?.length === found.length && last.every((one, i) => one === found[i])
+          const whole = same ? last : Object.freeze([...found])
+          wholes.set(known, whole)
+          return whole
         }
       }
     }

@@ -7,10 +7,11 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import { MigrationError } from "../model/MigrationError.js"
-import { desk, type Options, underLock } from "./Desk.js"
+import { desk, looked, type Options } from "./Desk.js"
 import { doneSteps, type Entry, type Fields } from "./Ledger.js"
 import { label } from "./Revision.js"
 import { atomically, type Failure, now } from "./Task.js"
+import { underLock } from "./UnderLock.js"
 
 /** Revisions by id, or by id and name. @since 0.1.0 @category models */
 export interface Repairs {
@@ -31,23 +32,12 @@ export const repair = (options: Options & Repairs): Effect.Effect<ReadonlyArray<
   Effect.gen(function* () {
     const at = yield* desk(options)
     const { graph } = at
+    // Nothing is made for a name that no ledger has.
+    yield* meant((yield* looked(at)).entries, options)
     return yield* underLock(at, undefined, (run, entries) =>
       Effect.gen(function* () {
         const { ledger, own } = run
-        const meant = Effect.fnUntraced(function* (names: ReadonlyArray<string> | undefined) {
-          const found: Array<Entry> = []
-          for (const name of names ?? []) {
-            const entry = entries.find((entry) => entry.id === name || label(entry) === name) ?? only(entries, name)
-            if (entry === undefined) return yield* unknown(name)
-            found.push(entry)
-          }
-          return found
-        })
-        const accept = yield* meant(options.accept)
-        const applied = yield* meant(options.applied)
-        const forget = yield* meant(options.forget)
-        const done = yield* meant(options.done)
-        const undone = yield* meant(options.undone)
+        const { accept, applied, done, forget, undone } = yield* meant(entries, options)
         const at = yield* now
         const file = (entry: Entry) => {
           const node = graph.byId.get(entry.id)
@@ -82,6 +72,22 @@ export const repair = (options: Options & Repairs): Effect.Effect<ReadonlyArray<
       })
     )
   })
+
+/** The rows behind the names. */
+const meant = (entries: ReadonlyArray<Entry>, { accept, applied, done, forget, undone }: Repairs) => {
+  const those = (names: ReadonlyArray<string> = []) =>
+    Effect.forEach(names, (name) => {
+      const entry = entries.find((entry) => entry.id === name || label(entry) === name) ?? only(entries, name)
+      return entry === undefined ? Effect.fail(unknown(name)) : Effect.succeed(entry)
+    })
+  return Effect.all({
+    accept: those(accept),
+    applied: those(applied),
+    forget: those(forget),
+    done: those(done),
+    undone: those(undone)
+  })
+}
 
 /** By the beginning of an id, where only one has it. */
 const only = (entries: ReadonlyArray<Entry>, name: string): Entry | undefined => {

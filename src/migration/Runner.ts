@@ -7,13 +7,15 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as LogLevel from "effect/LogLevel"
 import { MigrationError } from "../model/MigrationError.js"
 import type { Node } from "./Graph.js"
 import type { Entry } from "./Ledger.js"
 import { type Loaded, label } from "./Revision.js"
 import { stepwise } from "./Stepwise.js"
 import { type Direction, type Failure, type Run, retriable, subject, type Task } from "./Task.js"
-import { type Trailing, trail, trailing } from "./Trail.js"
+import { type Trailed, type Trailing, trail, trailing } from "./Trail.js"
 import { message, together, whole } from "./Whole.js"
 
 /** One revision that was run. @since 0.1.0 @category models */
@@ -46,10 +48,8 @@ export const runAll = (run: Run, jobs: ReadonlyArray<Job>): Effect.Effect<Readon
     const done: Array<Done> = []
     let size = 1
     while (done.length < jobs.length) {
-      const trailed = yield* trail((index) => follower(run, jobs[done.length + index]))
-      for (const { millis, task } of trailed.through) {
-        done.push(yield* told(task, millis, { index: done.length + 1, total: jobs.length }))
-      }
+      const trailed = yield* trail((index, now) => follower(run, jobs[done.length + index], now))
+      yield* tellAll(trailed.through, done, jobs.length)
       // What another's lock kept from it is tried again, alone.
       if (trailed.stopped !== undefined && !retriable(trailed.stopped)) return yield* Effect.fail(trailed.stopped)
       const start = yield* Clock.currentTimeMillis
@@ -66,7 +66,11 @@ export const runAll = (run: Run, jobs: ReadonlyArray<Job>): Effect.Effect<Readon
       const millis = (yield* Clock.currentTimeMillis) - start
       const through = whole ? batch.tasks : yield* finished(run, batch.tasks)
       const share = Math.round(millis / batch.tasks.length)
-      for (const task of through) done.push(yield* told(task, share, { index: done.length + 1, total: jobs.length }))
+      yield* tellAll(
+        through.map((task) => ({ task, millis: share })),
+        done,
+        jobs.length
+      )
       // One of them was refused: it is the next, and alone.
       size = whole && millis < most.millis * size ? Math.min(most.revisions, size * 2) : 1
     }
@@ -74,18 +78,17 @@ export const runAll = (run: Run, jobs: ReadonlyArray<Job>): Effect.Effect<Readon
   })
 
 /** An effect that need not be waited for alone. */
-const follower = (run: Run, job: Job | undefined): Effect.Effect<Trailing | undefined> => {
+const follower = (run: Run, job: Job | undefined, now: () => number): Effect.Effect<Trailing | undefined> => {
   // What cannot be loaded fails when it is its turn.
   if (job === undefined || job.node.kind === "sql") return Effect.succeed(undefined)
   const { direction, entry, node, sequence } = job
-  return Effect.matchEffect(node.load, {
-    onFailure: () => Effect.succeed(undefined),
+  return Effect.match(node.load, {
+    onFailure: () => undefined,
     onSuccess: (loaded) => {
       const body = direction === "up" ? loaded.up : loaded.down
-      if (body === undefined || !atomic(run, loaded, entry)) return Effect.succeed(undefined)
-      return Effect.map(Clock.currentTimeMillis, (start) =>
-        trailing({ run, node, direction, body, entry, sequence, start })
-      )
+      return body === undefined || !atomic(run, loaded, entry)
+        ? undefined
+        : trailing({ run, node, direction, body, entry, sequence, start: now() })
     }
   })
 }
@@ -121,18 +124,23 @@ const finished = (run: Run, tasks: ReadonlyArray<Task>): Effect.Effect<ReadonlyA
     return tasks.filter((task) => there.has(task.node.id) === (task.direction === "up"))
   })
 
-const told = (
-  task: Task,
-  millis: number,
-  place: { readonly index: number; readonly total: number }
-): Effect.Effect<Done> => {
-  const { direction, node, run } = task
-  return Effect.logDebug(`migration ${label(node)}: ${direction} in ${millis} ms`).pipe(
-    Effect.zipRight(run.tell({ _tag: "started", ...place, ...subject(task) })),
-    Effect.zipRight(run.tell({ _tag: "done", ...place, millis, ...subject(task) })),
-    Effect.as({ id: node.id, name: node.name, millis })
-  )
-}
+/** Adds them to what is done; where nobody listens, as for most histories, hundreds of sentences need not be made. */
+const tellAll = (through: Trailed["through"], done: Array<Done>, total: number): Effect.Effect<void> =>
+  Effect.withFiberRuntime((fiber) => {
+    const logged = LogLevel.lessThanEqual(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), LogLevel.Debug)
+    const tell = ({ millis, task }: Trailed["through"][number]) => {
+      const { direction, node, run } = task
+      done.push({ id: node.id, name: node.name, millis })
+      const place = { index: done.length, total, ...subject(task) }
+      const ended = run.tell({ _tag: "done", ...place, millis })
+      if (!logged && !run.heard) return ended
+      return Effect.logDebug(`migration ${label(node)}: ${direction} in ${millis} ms`).pipe(
+        Effect.zipRight(run.tell({ _tag: "started", ...place })),
+        Effect.zipRight(ended)
+      )
+    }
+    return Effect.forEach(through, tell, { discard: true })
+  })
 
 const atomic = (run: Run, loaded: Loaded, entry: Entry | undefined): boolean =>
   loaded.transaction &&

@@ -8,11 +8,12 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import { MigrationError } from "../model/MigrationError.js"
 import { aheadError, missingFile } from "./Compare.js"
-import { desk, type Options, underLock } from "./Desk.js"
+import { desk, type Options } from "./Desk.js"
 import * as Graph from "./Graph.js"
 import { doneSteps, type Entry, entryOf, nextSequence } from "./Ledger.js"
 import { label } from "./Revision.js"
 import { atomically, type Failure, now } from "./Task.js"
+import { underLock } from "./UnderLock.js"
 
 /** What the ledger gained and lost. @since 0.1.0 @category models */
 export interface Stamped {

@@ -67,6 +67,8 @@ export interface Run {
   readonly appliedBy: string
   readonly hooks: Hooks
   readonly tell: (event: Event) => Effect.Effect<void>
+  /** Whether somebody waits to hear each event when it happens. */
+  readonly heard: boolean
   /** Overhears what a body sends. */
   readonly tap?: ((connection: DriverConnection) => DriverConnection) | undefined
   /** What operations take for the schema, where there is none to look at. */

@@ -6,25 +6,16 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { isTraced } from "../connection/Tracing.js"
-import type { DatabaseError } from "../model/DatabaseError.js"
-import { TransactionAborted } from "../model/DatabaseError.js"
 import { MigrationError } from "../model/MigrationError.js"
 import { failed } from "./Body.js"
+import { Leaving } from "./Leaving.js"
 import { label } from "./Revision.js"
-import { type Failure, silent, type Task, undo } from "./Task.js"
-import { close, closing, open } from "./Whole.js"
+import { type Failure, type Task, undo } from "./Task.js"
+import { closing, open } from "./Whole.js"
 import { watch } from "./watch.js"
-
-/** One whose end is on its way. */
-interface Leaving {
-  readonly task: Task
-  readonly arrived: Fiber.Fiber<void, Failure>
-}
 
 /** @since 0.1.0 @category models */
 export interface Trailed {
@@ -41,8 +32,8 @@ export interface Trailing {
 
 /** Nothing where it cannot be one: whoever listens, say, would hear of its end too late. @since 0.1.0 @category constructors */
 export const trailing = (task: Task): Trailing | undefined => {
-  const { connections, tell } = task.run
-  if (tell !== silent || !connections.dialect.can.has("pipelining")) return undefined
+  const { connections, heard } = task.run
+  if (heard || !connections.dialect.can.has("pipelining")) return undefined
   const last = closing(task)
   return last === undefined ? undefined : { task, last }
 }
@@ -53,46 +44,49 @@ export const trailing = (task: Task): Trailing | undefined => {
  * @since 0.1.0
  * @category running
  */
-export const trail = (next: (index: number) => Effect.Effect<Trailing | undefined>): Effect.Effect<Trailed> =>
+export const trail = (
+  next: (index: number, now: () => number) => Effect.Effect<Trailing | undefined>
+): Effect.Effect<Trailed> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
+      const clock = yield* Effect.clock
+      const now = () => clock.unsafeCurrentTimeMillis()
       const through: Array<{ readonly task: Task; readonly millis: number }> = []
       let before: Leaving | undefined
       for (let index = 0; ; index++) {
-        const found: Exit.Exit<Trailing | undefined> = yield* Effect.exit(restore(next(index)))
-        const one = Exit.isSuccess(found) ? found.value : undefined
-        const opened = one === undefined ? undefined : yield* Effect.exit(restore(follow(one, before)))
+        let one: Trailing | undefined
+        const opened = yield* Effect.exit(
+          restore(
+            Effect.flatMap(next(index, now), (found) => {
+              one = found
+              return found === undefined ? Effect.succeed("") : follow(found, before)
+            })
+          )
+        )
         if (before !== undefined) {
-          const arrived = yield* Fiber.await(before.arrived)
-          if (Exit.isFailure(arrived)) return { through, stopped: yield* given(before.task, arrived.cause) }
-          through.push({ task: before.task, millis: (yield* Clock.currentTimeMillis) - before.task.start })
+          const { task } = before
+          const ended = yield* before.ended
+          if (Exit.isFailure(ended)) return { through, stopped: yield* given(task, ended.cause) }
+          through.push({ task, millis: now() - task.start })
         }
-        if (Exit.isFailure(found)) return yield* Effect.failCause(found.cause)
-        if (one === undefined || opened === undefined) return { through, stopped: undefined }
-        const { task } = one
-        if (Exit.isFailure(opened)) return { through, stopped: yield* given(task, opened.cause) }
-        // Sent here and now, so that nothing can get in front of it.
-        before = { task, arrived: Effect.runFork(close(task, opened.value)) }
+        if (Exit.isFailure(opened)) {
+          return one === undefined
+            ? yield* Effect.failCause(opened.cause as Cause.Cause<never>)
+            : { through, stopped: yield* given(one.task, opened.cause) }
+        }
+        if (one === undefined) return { through, stopped: undefined }
+        before = new Leaving(one.task, opened.value)
       }
     })
   )
 
 const follow = ({ last, task }: Trailing, before: Leaving | undefined): Effect.Effect<string, Failure> =>
   Effect.withFiberRuntime((fiber) => {
-    const opened = open(task, last, watch(task.run.own, before && behind(before)))
+    const opened = open(task, last, watch(task.run.own, before))
     return isTraced(fiber)
       ? Effect.withSpan(opened, `migrate ${task.direction} ${label(task.node)}`, { captureStackTrace: false })
       : opened
   })
-
-/** A statement that was answered although the end before it failed has been in vain, and no code may go on from it. */
-const behind = ({ arrived }: Leaving): Effect.Effect<void, DatabaseError> =>
-  Effect.flatMap(Fiber.await(arrived), (exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.fail(inVain)))
-
-const inVain = new TransactionAborted({
-  operation: "execute",
-  reason: "the revision before it could not be committed, so nothing of this one is kept"
-})
 
 /** What is left of it is undone; what was interrupted from outside stays so. */
 const given = ({ run, ...task }: Task, cause: Cause.Cause<Failure>): Effect.Effect<Failure> =>

@@ -206,8 +206,8 @@ const endedItself = (task: Task) =>
     file: task.node.file
   })
 
-/** Its row travels in the same COMMIT, so the next run sees what became of it. */
-const commitLost = (task: Task, cause: DatabaseError): MigrationError =>
+/** Its row travels in the same COMMIT, so the next run sees what became of it. @since 0.1.0 @category errors */
+export const commitLost = (task: Task, cause: DatabaseError): MigrationError =>
   new MigrationError({
     reason: "failed",
     problem: `the connection was lost while it was being committed (${cause.reason})`,

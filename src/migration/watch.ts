@@ -14,21 +14,23 @@ export interface Watched {
   readonly refused: () => string | undefined
 }
 
-/** `then`: what is to hold whenever a statement was answered. @since 0.1.0 @category constructors */
-export const watch = (own: DriverConnection, then?: Effect.Effect<void, DatabaseError>): Watched => {
+/** How statements reach the session, where not simply by themselves. @since 0.1.0 @category models */
+export type Sending = Pick<DriverConnection, "run" | "script">
+
+/** @since 0.1.0 @category constructors */
+export const watch = (own: DriverConnection, sending: Sending = own): Watched => {
   let refused: string | undefined
   const noted = <A>(text: string, effect: Effect.Effect<A, DatabaseError>): Effect.Effect<A, DatabaseError> =>
-    Effect.tapError(then === undefined ? effect : Effect.zipLeft(effect, then), () =>
-      Effect.sync(() => {
-        refused ??= text
-      })
-    )
+    Effect.mapError(effect, (error) => {
+      refused ??= text
+      return error
+    })
   return {
     refused: () => refused,
     // Written out: a session may keep its state where a copy of its fields cannot see it.
     connection: {
-      run: (request) => noted(request.text, own.run(request)),
-      script: (text) => noted(text, own.script(text)),
+      run: (request) => noted(request.text, sending.run(request)),
+      script: (text) => noted(text, sending.script(text)),
       stream: (request) => own.stream(request),
       cancel: own.cancel,
       status: () => own.status(),

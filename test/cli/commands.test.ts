@@ -200,9 +200,12 @@ describe("where things are", () => {
           out: { ledger: "ledger", applied: [{ id: "0001" }, { id: "0002" }] }
         })
         // A file of settings, and a URL before everything.
-        expect(yield* json("migrate", "status", "--migrations", "a", "--config", "config.yaml")).toMatchObject({
-          code: 3
+        const settings = ["--migrations", "a", "--config", "config.yaml"]
+        expect(yield* json("migrate", "status", ...settings)).toMatchObject({
+          code: 3,
+          out: { applied: 0, pending: 1 }
         })
+        expect(yield* json("migrate", "up", ...settings)).toMatchObject({ code: 0, out: { applied: [{ id: "0001" }] } })
         const url = ["--url", "sqlite:named.db", "--env-file=prod.env"]
         expect(yield* json("--migrations", "a", ...url, "migrate", "up")).toMatchObject({
           code: 0,

@@ -196,7 +196,7 @@ describe("an application that starts", () => {
           )
           expect(sent).toHaveLength(50)
           expect(new Set(sent).size).toBe(1)
-          expect(sent[0]).toMatch(/^SELECT .* FROM "aquifer_migrations" ORDER BY "sequence"$/)
+          expect(sent[0]).toMatch(/^SELECT .* ORDER BY "sequence"\) FROM "aquifer_migrations"$/)
         })
       )
     )

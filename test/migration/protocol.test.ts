@@ -27,6 +27,7 @@ const dialect = (differs: Partial<Dialect.Dialect> = {}): Partial<Dialect.Dialec
     DropConstraint: () => [],
     CreateIndex: () => [],
     DropIndex: () => [],
+    Comment: () => [],
     CreateEnum: () => [],
     AddEnumValue: () => [],
     DropEnum: () => [],
@@ -115,7 +116,7 @@ const run = (
           run: (request) =>
             Effect.map(connections.run(request), (reply) => ({
               ...reply,
-              rows: has.map((id, i) => [`${id} sql sum applied 0 ${i + 1} []`, "x", null])
+              rows: [[has.map((id, i) => `${id} sql sum applied 0 ${i + 1} []\u001fx\u001f`).join("\u001e") || null]]
             })),
           own: Effect.map(connections.own, (own) => remember(own, server, has))
         }

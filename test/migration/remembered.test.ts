@@ -3,8 +3,10 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as TestClock from "effect/TestClock"
 import { Migrator } from "effect-aquifer"
+import * as Graph from "../../src/migration/Graph.js"
 import * as Remembered from "../../src/migration/Remembered.js"
 import { folder, table } from "./support.js"
 
@@ -25,6 +27,26 @@ describe("a folder that is read again", () => {
       expect(after[1]).toBe(before[1])
       fs.rmSync(path.join(directory, "1_a.sql"))
       expect((yield* read(directory)).map((one) => one.id)).toEqual(["2", "3"])
+    })
+  )
+
+  it.scoped("is the very history it was, and another one as soon as anything in it is", () =>
+    Effect.gen(function* () {
+      yield* later
+      const directory = yield* folder({ "1_a.sql": table("a"), "2_b.sql": table("b") })
+      const before = yield* read(directory)
+      const graph = Graph.make(before)
+      expect(yield* read(directory)).toBe(before)
+      expect(Graph.make(yield* read(directory))).toBe(graph)
+      fs.writeFileSync(path.join(directory, "2_b.sql"), table("bb"))
+      const after = yield* read(directory)
+      expect(after[1]?.checksum).not.toBe(before[1]?.checksum)
+      expect(Either.getOrThrow(Graph.make(after)).byId.get("2")?.checksum).toBe(after[1]?.checksum)
+      // A program's own array may be another one the next time.
+      const own = [...after]
+      expect(Either.getOrThrow(Graph.make(own)).nodes).toHaveLength(2)
+      own.pop()
+      expect(Either.getOrThrow(Graph.make(own)).nodes).toHaveLength(1)
     })
   )
 

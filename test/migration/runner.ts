@@ -12,13 +12,15 @@ const program = Effect.gen(function* () {
     while (!fs.existsSync(go)) await sleep(10)
   })
   process.stdout.write("begins\n")
-  const report = yield* Migrator.up({ directory, lockTimeout: "60 seconds" })
+  const report = yield* Migrator.up({ directory, lockTimeout: url.startsWith("pglite:") ? "10 minutes" : "60 seconds" })
   process.stdout.write(`applied ${report.applied.length} already ${report.already}\n`)
 })
 
-Effect.runPromise(Effect.provide(program, Database.layer({ url, applicationName: `runner ${process.pid}` }))).catch(
-  (error) => {
-    process.stderr.write(`${String(error)}\n`)
-    process.exitCode = 1
-  }
-)
+// A database in this process is opened by who needs it: one process has it at a time, and the others wait in the migrator.
+const connect = url.startsWith("pglite:") ? "lazy" : "eager"
+const database = Database.layer({ url, connect, applicationName: `runner ${process.pid}` })
+
+Effect.runPromise(Effect.provide(program, database)).catch((error) => {
+  process.stderr.write(`${String(error)}\n`)
+  process.exitCode = 1
+})

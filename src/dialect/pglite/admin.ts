@@ -4,11 +4,11 @@
  *
  * @since 0.1.0
  */
-import { access, rm } from "node:fs/promises"
-import { join, resolve } from "node:path"
+import { access, readdir, rm } from "node:fs/promises"
+import { dirname, join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
-import type { Admin } from "../../Dialect.js"
+import type { Admin, Dialect } from "../../Dialect.js"
 import type { DatabaseConfig } from "../../model/DatabaseConfig.js"
 import {
   AuthorizationError,
@@ -37,6 +37,21 @@ const isThere = (path: string): Effect.Effect<boolean> => Effect.isSuccess(Effec
 
 /** What every data folder of PostgreSQL's holds. */
 const isDatabase = (folder: string): Effect.Effect<boolean> => isThere(join(folder, "PG_VERSION"))
+
+/** @since 0.1.0 @category dialect */
+export const unmade: NonNullable<Dialect["unmade"]> = ({ target: { database } }) => {
+  if (isMemory(database)) return Effect.succeed(false)
+  const folder = resolve(database)
+  // What is wrong with the place is for whoever opens it to find: a file, a parent that is missing, somebody else's folder.
+  return Effect.flatMap(isThere(folder), (there) =>
+    there
+      ? Effect.orElseSucceed(
+          Effect.tryPromise(async () => (await readdir(folder)).length === 0),
+          () => false
+        )
+      : isThere(dirname(folder))
+  )
+}
 
 const create: Admin["create"] = (config) =>
   Effect.gen(function* () {

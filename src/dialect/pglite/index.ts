@@ -14,10 +14,12 @@ import { ddl, rebuilds } from "../postgres/ddl.js"
 import { postgresCore } from "../postgres/index.js"
 import { inspect } from "../postgres/inspect.js"
 import { migrationLock } from "../postgres/migrationLock.js"
+import { others } from "../postgres/others.js"
 import { resumption } from "../postgres/resumption.js"
-import { admin } from "./admin.js"
+import { admin, unmade } from "./admin.js"
 import { connect, startPackage } from "./connect.js"
 import { Engine, start } from "./engine.js"
+import { occupant } from "./lock.js"
 
 /** The product on one program of its own, which ends with the scope. @since 0.1.0 @category dialects */
 export const forTarget = (target: Target): Effect.Effect<Dialect, never, Scope.Scope> =>
@@ -33,14 +35,18 @@ export const forTarget = (target: Target): Effect.Effect<Dialect, never, Scope.S
       ddl,
       rebuilds,
       inspect,
+      others,
       migrationLock,
       resumption,
       admin,
+      unmade,
+      occupant,
       scratch: (config) => {
         const memory = { ...config.target, database: ":memory:" }
         return Effect.map(forTarget(memory), (dialect) => ({ config: { ...config, target: memory }, dialect }))
       },
       name: "pglite",
+      speaks: "postgresql",
       connect: connect(engine),
       fate: Option.none(),
       sessions: "one",

@@ -17,7 +17,8 @@ import {
 } from "node:fs"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { ConnectionError, type DatabaseError, TooManyConnections } from "../../model/DatabaseError.js"
+import type { Dialect } from "../../Dialect.js"
+import { ConnectionError, type DatabaseError, type Details, TooManyConnections } from "../../model/DatabaseError.js"
 
 /** Takes the folder, or fails at once with whoever has it. @since 0.1.0 @category models */
 export interface FolderLock {
@@ -118,12 +119,29 @@ const make = (path: string, own: string): boolean => {
   }
 }
 
-const busy = (folder: string, path: string, holder: string) =>
-  new TooManyConnections({
-    operation: "connect",
-    reason: `the PGlite folder ${folder} is open in ${holder}`,
-    hint: `One process at a time: end that one, or use a PostgreSQL server. It is written in ${path}`
-  })
+/** Of this very process nobody waits for an end. */
+class Occupied extends TooManyConnections {
+  constructor(
+    details: Details,
+    readonly holder: string | undefined
+  ) {
+    super(details)
+  }
+}
+
+const busy = (folder: string, path: string, holder: string, other = true) =>
+  new Occupied(
+    {
+      operation: "connect",
+      reason: `the PGlite folder ${folder} is open in ${holder}`,
+      hint: `One process at a time: end that one, or use a PostgreSQL server. It is written in ${path}`
+    },
+    other ? holder : undefined
+  )
+
+/** @since 0.1.0 @category dialect */
+export const occupant: NonNullable<Dialect["occupant"]> = (error) =>
+  error instanceof Occupied ? error.holder : undefined
 
 const attempt = (folder: string, now: number): FolderLock => {
   const path = `${placeOf(folder)}.lock`
@@ -146,7 +164,9 @@ const attempt = (folder: string, now: number): FolderLock => {
     const holder = read(path)
     if (holder === undefined) continue
     if (holds(holder)) {
-      throw busy(folder, path, holder.pid === process.pid ? "this process already" : `process ${holder.pid}`)
+      throw holder.pid === process.pid
+        ? busy(folder, path, "this process already", false)
+        : busy(folder, path, `process ${holder.pid}`)
     }
     takeOver(path, now)
   }

@@ -7,13 +7,13 @@
 import { readdirSync, rmSync, statSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
-import type { Admin, Check } from "../../Dialect.js"
+import type { Admin, Check, Dialect } from "../../Dialect.js"
 import type { DatabaseConfig } from "../../model/DatabaseConfig.js"
 import { type DatabaseError, isDatabaseError, UnsupportedError } from "../../model/DatabaseError.js"
 import { classify } from "./classify.js"
 import { close, open } from "./connect.js"
 import { brief } from "./patience.js"
-import { type Place, read } from "./place.js"
+import { isUnmade, type Place, read } from "./place.js"
 
 const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, DatabaseError> =>
   Effect.try({ try: run, catch: (cause) => (isDatabaseError(cause) ? cause : classify(cause, operation)) })
@@ -29,6 +29,10 @@ const placeOf = (config: DatabaseConfig, operation: string): Place => {
   }
   return place
 }
+
+/** @since 0.1.0 @category dialect */
+export const unmade: NonNullable<Dialect["unmade"]> = ({ target }) =>
+  attempt("connect", () => isUnmade(read(target, "writer")))
 
 const isThere = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined
 

@@ -120,6 +120,13 @@ export const check = (place: Place, role: "writer" | "reader"): void => {
   }
 }
 
+/** Whether opening it to write makes the file; what keeps it from being made is for that to say. @since 0.1.0 @category guards */
+export const isUnmade = (place: Place): boolean =>
+  !place.memory &&
+  !place.mustExist &&
+  look(place.path) === undefined &&
+  look(dirname(place.path))?.isDirectory() === true
+
 const look = (path: string) => {
   try {
     return stat(path)
