@@ -16,7 +16,7 @@ import type * as Stream from "effect/Stream"
 import type { Change } from "./model/Change.js"
 import type { DatabaseConfig } from "./model/DatabaseConfig.js"
 import type { DatabaseError } from "./model/DatabaseError.js"
-import type { LiveSchema } from "./model/LiveSchema.js"
+import type { LiveObject, LiveSchema } from "./model/LiveSchema.js"
 import type { TransactionMode } from "./model/TransactionMode.js"
 
 /** A row as the driver gives it: an object, or an array where arrays were asked for. @since 0.1.0 @category models */
@@ -194,7 +194,25 @@ export interface Dialect {
     name: string,
     config?: DatabaseConfig
   ) => Effect.Effect<MigrationLock, DatabaseError, Scope.Scope>
+  /**
+   * Whether the first session to be opened would make the database, because it is not there yet: whoever only looks finds it
+   * empty then, and opens none. Absent where no session makes one.
+   */
+  readonly unmade?: ((config: DatabaseConfig) => Effect.Effect<boolean, DatabaseError>) | undefined
+  /**
+   * Which other process has a database that only one may have, where a session could not be opened because of that: it is
+   * given back when that process ends, so migrations wait for it. Absent where processes share.
+   */
+  readonly occupant?: ((error: DatabaseError) => string | undefined) | undefined
   readonly inspect: (connection: DriverConnection) => Effect.Effect<LiveSchema, DatabaseError>
+  /** What an expression or a type says, where its text is kept as it was written; not said: the product prints its own. */
+  readonly normal?: ((text: string) => string) | undefined
+  /** Whose words are used of SQL that is given by product; not said: its own. */
+  readonly speaks?: Dialect["name"] | undefined
+  /** What the database holds besides, to tell two states apart; absent where `inspect` sees everything. */
+  readonly others?:
+    | ((connection: DriverConnection) => Effect.Effect<ReadonlyArray<LiveObject>, DatabaseError>)
+    | undefined
   /** The statements that make one change; `before` is the schema they meet (SQLite rebuilds tables from it). */
   readonly ddl: (change: Change, before: LiveSchema) => ReadonlyArray<string>
   /** Whether `ddl` looks at `before` for this change; not said: it always does. Spares an `inspect` for each change. */
@@ -213,9 +231,9 @@ export interface Dialect {
   readonly vitals: (connection: DriverConnection) => Effect.Effect<Vitals, DatabaseError>
   /** Sessions one database allows: `one writer` and `one` mean that whoever holds a session must not starve the rest. */
   readonly sessions: "many" | "one writer" | "one"
-  readonly can: ReadonlySet<Capability>
   /** Its sessions have `runNow`. */
   readonly immediate?: boolean | undefined
+  readonly can: ReadonlySet<Capability>
 }
 
 /** How a replica stands. @since 0.1.0 @category models */

@@ -10,7 +10,7 @@ import { demo } from "./demo/command.js"
 import { doctor } from "./doctor.js"
 import { health } from "./health.js"
 import { init } from "./init.js"
-
+import { check } from "./migrate/check.js"
 import * as Examine from "./migrate/examine.js"
 import * as Graph from "./migrate/graph.js"
 import { lint } from "./migrate/lint.js"
@@ -41,6 +41,7 @@ export const commands: ReadonlyArray<Command> = [
   Write.create,
   Graph.show,
 
+  check,
   Examine.plan,
   Examine.verify,
   lint,

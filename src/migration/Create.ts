@@ -31,7 +31,8 @@ export interface New {
   readonly into?: string | URL | undefined
   /** The bodies: SQL for `sql`, Effects for `ts`. Empty ones unless told. */
   readonly up?: string | undefined
-  readonly down?: string | undefined
+  /** `none` says why there is no way back. */
+  readonly down?: string | { readonly none: string } | undefined
   /** More imports of a `ts` body, a line each. */
   readonly imports?: ReadonlyArray<string> | undefined
 }
@@ -47,8 +48,8 @@ export interface Created {
 const notWritten = (problem: string, remedy: string, cause?: unknown, file?: string) =>
   new MigrationError({ reason: "not-written", problem, remedy, cause, file })
 
-/** The graph; a folder that is not there yet has an empty one. */
-const present = (options: Options): Effect.Effect<Graph.Graph, MigrationError> =>
+/** The graph; a folder that is not there yet has an empty one. @since 0.1.0 @category constructors */
+export const present = (options: Options): Effect.Effect<Graph.Graph, MigrationError> =>
   Effect.catchIf(
     graphOf(options),
     (error) => error.reason === "no-folder" && (error.cause as { code?: unknown }).code === "ENOENT",
@@ -182,35 +183,50 @@ const nextId = (graph: Graph.Graph, number: New["number"], now: number): string 
   return BigInt(stamp) > highest ? stamp : following
 }
 
-const sql = (header: ReadonlyArray<string>, { down, merges, up }: New & { readonly merges?: boolean | undefined }) =>
-  `${header.map((line) => `-- ${line}\n`).join("")}-- migrate:up\n${merges === true ? "" : `\n${up?.trim() ?? ""}\n`}\n-- migrate:down\n${
-    down === undefined ? "" : `\n${down.trim()}\n`
-  }`
+const oneLine = (text: string): string => text.replace(/\s+/g, " ")
+
+const sql = (header: ReadonlyArray<string>, { down, merges, up }: New & { readonly merges?: boolean | undefined }) => {
+  const first = `${header.map((line) => `-- ${line}\n`).join("")}-- migrate:up\n`
+  const there = merges === true ? "" : `\n${up?.trim() ?? ""}\n`
+  if (typeof down === "object") return `${first}${there}\n-- No way back: ${oneLine(down.none)}\n`
+  return `${first}${there}\n-- migrate:down\n${down === undefined ? "" : `\n${down.trim()}\n`}`
+}
+
+/** Strings and comments are not looked at; where a template might be one of them, everything is. */
+const code = (text: string): string => {
+  const bare = text.replace(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\/[^\n]*/g, "")
+  return bare.includes("`") ? text : bare
+}
 
 const typescript = (
   header: ReadonlyArray<string>,
-  { down, imports = [], merges, transaction, up }: New & { readonly merges?: boolean | undefined }
+  { down = "Effect.void", imports = [], merges, transaction, up }: New & { readonly merges?: boolean | undefined }
 ): string => {
-  const bodies = { up: up ?? "Effect.void", down: down ?? "Effect.void" }
-  const uses = (word: string) => new RegExp(`\\b${word}\\.`).test(`${bodies.up}\n${bodies.down}`)
-  const names = ["Migration", ...["Operations", "Table"].filter(uses)]
+  const body = up ?? "Effect.void"
+  const used = code(`${body}\n${typeof down === "string" ? down : ""}`)
+  const uses = (word: string) => new RegExp(`\\b${word}\\.`).test(used) && !imports.some((one) => one.includes(word))
+  const names = [...["Change"].filter(uses), "Migration", ...["Operations", "Table"].filter(uses)]
   const hint =
     up === undefined && merges !== true
       ? [
           `  // Operations.createTable(Table.make("users", { … })), Operations.addColumn("users", "age", Table.int), … or SqlClient`
         ]
       : []
+  const fields = [
+    `up: ${body}`,
+    ...(typeof down === "string" ? [`down: ${down}`] : []),
+    ...(transaction === false ? ["transaction: false"] : [])
+  ]
   return [
     ...header.map((line) => `// ${line}`),
     `import { ${names.join(", ")} } from "effect-aquifer"`,
-    ...(uses("Effect") ? [`import * as Effect from "effect/Effect"`] : []),
+    ...["Effect", "Schema"].filter(uses).map((name) => `import * as ${name} from "effect/${name}"`),
     ...imports,
     "",
     "export default Migration.make({",
     ...hint,
-    `  up: ${bodies.up},`,
-    `  down: ${bodies.down}${transaction === false ? "," : ""}`,
-    ...(transaction === false ? ["  transaction: false"] : []),
+    fields.map((field) => `  ${field}`).join(",\n"),
+    ...(typeof down === "string" ? [] : [`  // No way back: ${oneLine(down.none)}`]),
     "})",
     ""
   ].join("\n")

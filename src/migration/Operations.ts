@@ -68,6 +68,8 @@ export const alterColumn = (
     readonly type?: Column.Any | SqlType | undefined
     readonly nullable?: boolean | undefined
     readonly default?: Column.Any | null | undefined
+    /** Only together with `type`, which without it goes back to the type's own. */
+    readonly collate?: string | null | undefined
     /** How old values become new ones: an expression. */
     readonly using?: string | undefined
   }
@@ -80,6 +82,7 @@ export const alterColumn = (
         type: to.type === undefined || "_tag" in to.type ? to.type : to.type.type,
         nullable: to.nullable,
         default: to.default === null ? null : to.default?.default,
+        collate: to.collate,
         using: to.using
       }
     })
@@ -116,6 +119,10 @@ export const dropIndex = (
       concurrently: options?.concurrently ?? false
     })
   )
+
+/** What a table or a column says of itself; `null` takes it away. Nothing on products without comments. @since 0.1.0 @category operations */
+export const comment = (table: string, column: string | undefined, text: string | null): Op =>
+  apply(Change.make.Comment({ table, column, comment: text }))
 
 /** A type of a few words; nothing on products where a column's CHECK stands for it. @since 0.1.0 @category operations */
 export const createEnum = (name: string, values: ReadonlyArray<string>): Op =>

@@ -13,7 +13,7 @@ import type { DriverConnection } from "../Dialect.js"
 import * as LiveSchema from "../model/LiveSchema.js"
 import { MigrationError } from "../model/MigrationError.js"
 import { execute, type Within } from "./Body.js"
-import { type Desk, underLock } from "./Desk.js"
+import type { Desk } from "./Desk.js"
 import type { Node } from "./Graph.js"
 import { nextSequence } from "./Ledger.js"
 import { inline } from "./Literal.js"
@@ -22,6 +22,7 @@ import { irreversible, type Job, runAll } from "./Runner.js"
 import { revisions, scratch } from "./Scratch.js"
 import { step } from "./SqlFile.js"
 import type { Direction, Failure, Run } from "./Task.js"
+import { underLock } from "./UnderLock.js"
 import { watch } from "./watch.js"
 
 /** @since 0.1.0 @category models */
@@ -208,6 +209,7 @@ const paper = (at: Desk, node: Node, direction: Direction, why: string): Effect.
       appliedBy: "",
       hooks: {},
       tell: () => Effect.void,
+      heard: true,
       tap: tap(at, tape, yield* around(at, node)),
       schema: LiveSchema.empty
     }

@@ -42,6 +42,13 @@ export type Change = Data.TaggedEnum<{
     readonly concurrently: boolean
     readonly was?: Named<Index> | undefined
   }
+  /** Of the table, or of one of its columns; `null` takes it away. Nothing on products without comments. */
+  Comment: {
+    readonly table: string
+    readonly column?: string | undefined
+    readonly comment: string | null
+    readonly was?: string | null | undefined
+  }
   CreateEnum: { readonly name: string; readonly values: ReadonlyArray<string> }
   /** Without `before` and `after`: at the end. */
   AddEnumValue: {
@@ -55,11 +62,19 @@ export type Change = Data.TaggedEnum<{
   Execute: { readonly sql: string | Readonly<Record<string, string>> }
 }>
 
-/** What is left out stays as it is; `default: null` takes the default away. @since 0.1.0 @category models */
+/**
+ * What is left out stays as it is; `null` takes it away. Where PostgreSQL is given a type, a collation that is to stay has to
+ * be said again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ColumnPatch {
   readonly type?: SqlType | undefined
   readonly nullable?: boolean | undefined
   readonly default?: Default | null | undefined
+  /** Only together with `type`. */
+  readonly collate?: string | null | undefined
   /** How old values become new ones (PostgreSQL's USING): an expression. */
   readonly using?: string | undefined
 }
@@ -74,6 +89,29 @@ export const make: Omit<typeof constructors, "$is" | "$match"> = constructors
 
 /** Exhaustive over the tags. @since 0.1.0 @category pattern matching */
 export const match = constructors.$match
+
+/** In a few words, for people. @since 0.1.0 @category conversions */
+export const describe: (change: Change) => string = match({
+  CreateTable: ({ table }) => `create table ${table.name}`,
+  DropTable: ({ name }) => `drop table ${name}`,
+  RenameTable: ({ from, to }) => `rename table ${from} to ${to}`,
+  AddColumn: ({ table, column }) => `add column ${table}.${column.name}`,
+  DropColumn: ({ table, column }) => `drop column ${table}.${column}`,
+  RenameColumn: ({ table, from, to }) => `rename column ${table}.${from} to ${to}`,
+  AlterColumn: ({ table, column, to }) => {
+    const what = (["type", "nullable", "default", "collate"] as const).filter((field) => to[field] !== undefined)
+    return `alter column ${table}.${column} (${what.join(", ")})`
+  },
+  AddConstraint: ({ table, constraint }) => `add ${constraint.kind} ${constraint.name} to ${table}`,
+  DropConstraint: ({ table, name, was }) => `drop ${was?.kind ?? "constraint"} ${name} of ${table}`,
+  CreateIndex: ({ table, index }) => `create index ${index.name} on ${table}`,
+  DropIndex: ({ table, name }) => `drop index ${name} of ${table}`,
+  Comment: ({ table, column }) => `comment on ${column === undefined ? table : `${table}.${column}`}`,
+  CreateEnum: ({ name }) => `create enum ${name}`,
+  AddEnumValue: ({ name, value }) => `add '${value}' to enum ${name}`,
+  DropEnum: ({ name }) => `drop enum ${name}`,
+  Execute: () => "execute SQL"
+})
 
 /**
  * The change that takes this one back; none where it cannot be known.
@@ -107,6 +145,8 @@ export const inverse: (change: Change) => Option.Option<Change> = match({
     ),
   DropIndex: ({ table, was }) =>
     Option.map(Option.fromNullable(was), (index) => make.CreateIndex({ table, index, ifNotExists: false })),
+  Comment: ({ table, column, comment, was }) =>
+    was === undefined ? Option.none() : Option.some(make.Comment({ table, column, comment: was, was: comment })),
   CreateEnum: ({ name, values }) => Option.some(make.DropEnum({ name, was: values })),
   // PostgreSQL cannot take a value away from an enum.
   AddEnumValue: () => Option.none(),

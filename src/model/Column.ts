@@ -70,6 +70,7 @@ export interface ColumnDefinition {
 
 /**
  * A column whose value is an `A`. `Null`: may be NULL. `Has`: an INSERT may leave it out. `Gen`: an INSERT must leave it out.
+ * `Ref`: what it refers to, if to one thing, so that `DatabaseSchema.make` can hold it to be there.
  *
  * @since 0.1.0
  * @category models
@@ -78,19 +79,22 @@ export interface Column<
   out A,
   out Null extends boolean = false,
   out Has extends boolean = false,
-  out Gen extends boolean = false
+  out Gen extends boolean = false,
+  out Ref extends string = string
 > extends ColumnDefinition,
     Pipeable.Pipeable {
   readonly nullable: Null
   readonly optional: Has
   readonly generated: Gen
+  /** Only a type. */
+  readonly refers?: Ref | undefined
   readonly schema: Schema.Schema.AnyNoContext & { readonly Type: A }
 }
 
 /** @since 0.1.0 */
 export declare namespace Column {
   /** Any column at all. @since 0.1.0 @category models */
-  type Any = Column<unknown, boolean, boolean, boolean>
+  type Any = Column<unknown, boolean, boolean, boolean, string>
 }
 
 const proto = {
@@ -141,7 +145,9 @@ export const enums = <const V extends readonly [string, ...ReadonlyArray<string>
   values: V
 ): Column<V[number]> => column({ _tag: "enum", name, values }, Schema.Literal(...values))
 /** Several values of one kind; JSON where the product has no arrays. @since 0.1.0 @category constructors */
-export const array = <A, H extends boolean, G extends boolean>(of: Column<A, false, H, G>): Column<ReadonlyArray<A>> =>
+export const array = <A, H extends boolean, G extends boolean>(
+  of: Column<A, false, H, G, string>
+): Column<ReadonlyArray<A>> =>
   build({
     type: { _tag: "array", of: of.type },
     schema: Schema.Array(of.schema),
@@ -156,14 +162,14 @@ export const raw = <A, I>(sql: Readonly<Record<string, string>>, schema: Schema.
 const set = <C>(column: object, fields: object): C => build({ ...column, ...fields })
 
 /** What changes neither the value nor what an INSERT needs. @since 0.1.0 @category models */
-export type Modifier = <A, N extends boolean, H extends boolean, G extends boolean>(
-  column: Column<A, N, H, G>
-) => Column<A, N, H, G>
+export type Modifier = <A, N extends boolean, H extends boolean, G extends boolean, R extends string>(
+  column: Column<A, N, H, G, R>
+) => Column<A, N, H, G, R>
 
 /** May be NULL. @since 0.1.0 @category combinators */
-export const nullable = <A, H extends boolean, G extends boolean>(
-  column: Column<A, boolean, H, G>
-): Column<A | null, true, true, G> =>
+export const nullable = <A, H extends boolean, G extends boolean, R extends string>(
+  column: Column<A, boolean, H, G, R>
+): Column<A | null, true, true, G, R> =>
   set(column, { nullable: true, optional: true, schema: Schema.NullOr(column.schema) })
 
 const asDefault = (type: SqlType, value: unknown): Default => {
@@ -180,30 +186,34 @@ const asDefault = (type: SqlType, value: unknown): Default => {
  */
 export const withDefault =
   <const D>(value: D) =>
-  <A, N extends boolean, G extends boolean>(
-    column: Column<A, N, boolean, G> & ([D] extends [A | "now" | "uuid"] ? unknown : never)
-  ): Column<A, N, true, G> =>
+  <A, N extends boolean, G extends boolean, R extends string>(
+    column: Column<A, N, boolean, G, R> & ([D] extends [A | "now" | "uuid"] ? unknown : never)
+  ): Column<A, N, true, G, R> =>
     set(column, { optional: true, default: asDefault(column.type, value) })
 
 /** Filled by an expression: one for all products, or one for each. @since 0.1.0 @category combinators */
 export const defaultSql =
   (sql: string | Readonly<Record<string, string>>) =>
-  <A, N extends boolean, G extends boolean>(column: Column<A, N, boolean, G>): Column<A, N, true, G> =>
+  <A, N extends boolean, G extends boolean, R extends string>(
+    column: Column<A, N, boolean, G, R>
+  ): Column<A, N, true, G, R> =>
     set(column, { optional: true, default: { _tag: "sql", sql } })
 
 /** Numbered by the database, and by nobody else. @since 0.1.0 @category combinators */
-export const identity = <A, N extends boolean>(column: Column<A, N, boolean, boolean>): Column<A, N, true, true> =>
+export const identity = <A, N extends boolean, R extends string>(
+  column: Column<A, N, boolean, boolean, R>
+): Column<A, N, true, true, R> =>
   set(column, { optional: true, generated: true, default: { _tag: "identity", always: true } })
 
 /** Numbered by the database unless an INSERT says a number. @since 0.1.0 @category combinators */
-export const identityByDefault = <A, N extends boolean, G extends boolean>(
-  column: Column<A, N, boolean, G>
-): Column<A, N, true, G> => set(column, { optional: true, default: { _tag: "identity", always: false } })
+export const identityByDefault = <A, N extends boolean, G extends boolean, R extends string>(
+  column: Column<A, N, boolean, G, R>
+): Column<A, N, true, G, R> => set(column, { optional: true, default: { _tag: "identity", always: false } })
 
 /** Computed from the row's other columns. @since 0.1.0 @category combinators */
 export const computed =
   (sql: string, options?: { readonly stored?: boolean | undefined }) =>
-  <A, N extends boolean>(column: Column<A, N, boolean, boolean>): Column<A, N, true, true> =>
+  <A, N extends boolean, R extends string>(column: Column<A, N, boolean, boolean, R>): Column<A, N, true, true, R> =>
     set(column, { optional: true, generated: true, computed: { sql, stored: options?.stored ?? true } })
 
 /** @since 0.1.0 @category combinators */
@@ -236,20 +246,23 @@ export const comment =
   (column) =>
     set(column, { comment: text })
 /**
- * A string, not a thunk: a thunk that names its own table makes TypeScript infer `any` (TS7022).
+ * A string, not a thunk: a thunk that names its own table makes TypeScript infer `any` (TS7022). `DatabaseSchema.make` holds
+ * it to be a column of its tables; one under another name in SQL may be named by its key.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const references =
-  (target: `${string}.${string}`, options?: Omit<Reference, "target">): Modifier =>
-  (column) =>
+  <const T extends `${string}.${string}`>(target: T, options?: Omit<Reference, "target">) =>
+  <A, N extends boolean, H extends boolean, G extends boolean>(
+    column: Column<A, N, H, G, string>
+  ): Column<A, N, H, G, T> =>
     set(column, { references: { target, ...options } })
 /** Another type for the same value: `Table.uuid.pipe(Table.brand<UserId>())`. @since 0.1.0 @category combinators */
 export const brand =
   <B>() =>
-  <A, N extends boolean, H extends boolean, G extends boolean>(
-    column: Column<A, N, H, G>
-  ): Column<N extends true ? B | null : B, N, H, G> =>
+  <A, N extends boolean, H extends boolean, G extends boolean, R extends string>(
+    column: Column<A, N, H, G, R>
+  ): Column<N extends true ? B | null : B, N, H, G, R> =>
     // The value is the same; only its name in the types changes.
     column as never

@@ -49,6 +49,8 @@ export interface LiveIndex extends LiveObject {
   readonly columns: ReadonlyArray<string>
   readonly unique: boolean
   readonly where?: string | undefined
+  /** Its text behind the name of the table: parts, condition, and all that has no word here (order, storage). */
+  readonly over: string
   readonly using?: string | undefined
   /** False for what a failed concurrent build left behind. */
   readonly valid: boolean

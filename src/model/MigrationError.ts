@@ -11,6 +11,7 @@ import * as Data from "effect/Data"
  * - `duplicate-id`, `missing-parent`, `cycle`, `several-heads`: together they make no history.
  * - `unknown-revision`, `ambiguous-revision`: what was asked for cannot be found.
  * - `changed`, `missing-file`, `out-of-order`, `interrupted`, `ahead`: files and ledger do not agree.
+ * - `not-at-head`: what is pending has to be applied first.
  * - `locked`: another runner holds the lock, and did so for too long.
  * - `irreversible`, `has-children`: a revision cannot be taken back (alone).
  * - `failed`: its statements were refused; the database's answer is the `cause`.
@@ -38,6 +39,7 @@ export type Reason =
   | "out-of-order"
   | "interrupted"
   | "ahead"
+  | "not-at-head"
   | "locked"
   | "irreversible"
   | "has-children"

@@ -65,11 +65,13 @@ export interface Table<out Name extends string = string, out C extends Columns =
   /** Where it is not the connection's own schema. */
   readonly schema?: string | undefined
   readonly comment?: string | undefined
+  /** Told to `diff`, which cannot see a rename. */
+  readonly renamedFrom?: string | undefined
 }
 
-type Of<C> = C extends Column<infer A, boolean, boolean, boolean> ? A : never
+type Of<C> = C extends Column<infer A, boolean, boolean, boolean, string> ? A : never
 type Keys<C extends Columns, H extends boolean, G extends boolean> = {
-  [K in keyof C]: C[K] extends Column<unknown, boolean, H, G> ? K : never
+  [K in keyof C]: C[K] extends Column<unknown, boolean, H, G, string> ? K : never
 }[keyof C]
 
 /** What a SELECT of all columns gives. @since 0.1.0 @category models */
@@ -97,14 +99,15 @@ export const make = <const Name extends string, const C extends Columns>(
   name: Name,
   columns: C,
   constraints?: (c: { readonly [K in keyof C & string]: K }) => ReadonlyArray<Constraint>,
-  options?: { readonly schema?: string | undefined; readonly comment?: string | undefined }
+  options?: Pick<Table, "schema" | "comment" | "renamedFrom">
 ): Table<Name, C> => ({
   name,
   columns,
   // Built from the keys themselves, which is what the mapped type says.
   constraints: constraints?.(Object.fromEntries(Object.keys(columns).map((key) => [key, key])) as never) ?? [],
   schema: options?.schema,
-  comment: options?.comment
+  comment: options?.comment,
+  renamedFrom: options?.renamedFrom
 })
 
 /** @since 0.1.0 @category constraints */

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { commands } from "../../src/cli/commands.js"
 import { freshDatabase, query } from "../support/server.js"
 import { aquifer, start } from "./command.js"
-import { project, tables } from "./migrations.js"
+import { project, schema, tables } from "./migrations.js"
 
 const limit = 300_000
 
@@ -22,6 +22,7 @@ const cases: Readonly<Record<string, readonly [code: number, ...args: ReadonlyAr
   "migrate history": [0],
   "migrate down": [0, "-1", "--yes"],
   "migrate to": [0, "head"],
+  "migrate check": [3],
   "migrate heads": [0],
   "migrate branches": [0],
   "migrate show": [0, "head"],
@@ -50,7 +51,7 @@ describe("--json", () => {
     "gives one object with the fields that the command's help names, and nothing beside it",
     () =>
       Effect.gen(function* () {
-        const cwd = yield* project({ ...tables(2), "nothing/README.md": "" })
+        const cwd = yield* project({ ...tables(2), "nothing/README.md": "", "schema.ts": schema(["t1", "t2", "t3"]) })
         const env = { DATABASE_URL: "sqlite:app.db" }
         expect(Object.keys(cases).sort()).toEqual(commands.map(({ name }) => name).sort())
         for (const [name, [code]] of Object.entries(cases)) {
@@ -74,7 +75,7 @@ describe("--json", () => {
     "tells of a failure in the same place, and hides the password there, too",
     () =>
       Effect.gen(function* () {
-        const cwd = yield* project({ ...tables(2), "file.txt": "" })
+        const cwd = yield* project({ ...tables(2), "file.txt": "", "schema.ts": schema([]) })
         const broken = (name: string): ReadonlyArray<string> =>
           fileless.includes(name) || writing.includes(name)
             ? ["--migrations", "file.txt"]

@@ -27,3 +27,11 @@ export const tables = (count: number): Readonly<Record<string, string>> =>
 /** A fresh folder with these files. */
 export const project = (files: Readonly<Record<string, string>>): Effect.Effect<string, never, Scope.Scope> =>
   Effect.tap(freshFolder, (folder) => write(folder, files))
+
+/** A module that declares the tables of such migrations. */
+export const schema = (names: ReadonlyArray<string>): string => `import { DatabaseSchema, Table } from "effect-aquifer"
+
+const table = <const Name extends string>(name: Name) => Table.make(name, { id: Table.int.pipe(Table.primaryKey) })
+
+export default DatabaseSchema.make({ ${names.map((name) => `${name}: table("${name}")`).join(", ")} })
+`

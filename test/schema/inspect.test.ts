@@ -139,19 +139,20 @@ describe("inspect on sqlite", () => {
         ])
         expect(table.primaryKey).toEqual({ name: "pk2", columns: ["b", "a"] })
         expect(table.checks.map((check) => [check.name, check.sql])).toEqual([
-          [undefined, "b <> ''"],
+          // As PostgreSQL would have called it.
+          ["c_check", "b <> ''"],
           ["positive", "a > 0"]
         ])
         expect(table.foreignKeys).toMatchObject([
           { name: "fk", columns: ["a"], table: "p", targets: ["id"], onDelete: "cascade", deferrable: true }
         ])
         expect(table.indexes).toMatchObject([
-          { name: "i", columns: ["(expression)", "a"], where: "a > 1", unique: false }
+          { name: "i", columns: ["lower(b)", "a"], where: "a > 1", over: "(lower(b), a) WHERE a > 1", unique: false }
         ])
         const parent = yield* tableOf("p")
         expect(parent.columns[0]).toMatchObject({ identity: "by default" })
         expect(parent.primaryKey).toEqual({ name: "pk", columns: ["id"] })
-        expect(parent.uniques).toEqual([{ name: undefined, columns: ["u"] }])
+        expect(parent.uniques).toEqual([{ name: "p_u_key", columns: ["u"] }])
         expect(parent.triggers.map((trigger) => trigger.name)).toEqual(["tr"])
         expect(found.views.map((view) => [view.name, view.triggers.map((trigger) => trigger.name)])).toEqual([
           ["w", ["iw"]]

@@ -5,9 +5,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Migrator from "../../migration/Migrator.js"
-import { type Command, show, told } from "../Command.js"
+import { type Command, onDatabase, show, told } from "../Command.js"
 import { usageError } from "../Guard.js"
 import type { Options } from "../Options.js"
+import * as Target from "../Target.js"
+import type { Style } from "../Terminal.js"
+import { differences, inWords, same } from "./check.js"
+import { declared } from "./declared.js"
 import { source } from "./source.js"
 
 /** As the last one there, else TypeScript. @since 0.1.0 @category accessors */
@@ -19,10 +23,11 @@ export const kindOf = (options: Options): Effect.Effect<"ts" | "sql"> =>
         Effect.orElseSucceed(() => "ts" as const)
       )
 
+const line = (file: string, revises: ReadonlyArray<string>, style: Style): string =>
+  `  ${style.bold(file)}${style.dim(revises.length === 0 ? "" : `  follows ${revises.join(", ")}`)}`
+
 const written = (options: Options, created: Migrator.Created) =>
-  show(options, created, ({ file, revises }, style) => [
-    `  ${style.bold(file)}${style.dim(revises.length === 0 ? "" : `  follows ${revises.join(", ")}`)}`
-  ])
+  show(options, created, ({ file, revises }, style) => [line(file, revises, style)])
 
 /** Said with `--message` or behind the command, as people do. */
 const named = (options: Options, words: ReadonlyArray<string>): string | undefined => {
@@ -30,14 +35,39 @@ const named = (options: Options, words: ReadonlyArray<string>): string | undefin
   return name === "" ? undefined : name
 }
 
+const generated = (options: Options, name: string) =>
+  Effect.gen(function* () {
+    const schema = yield* declared(options)
+    const kind = yield* kindOf(options)
+    const config = yield* Target.resolve(options)
+    const revises = options.revises.length === 0 ? {} : { revises: options.revises }
+    const found = yield* onDatabase(
+      config,
+      Migrator.autogenerate({ ...source(options), ...revises, declared: schema, ignore: options.ignore, name, kind })
+    )
+    yield* show(options, { ...found, changes: found.changes.map(inWords) }, ({ changes, created }, style) =>
+      created.length === 0
+        ? [same(style)]
+        : [
+            ...created.map(({ file, revises }) => line(file, revises, style)),
+            ...differences(changes, style),
+            `  Read it before you apply it with ${style.bold("aquifer migrate up")}`
+          ]
+    )
+    return 0 as const
+  })
+
 /** @since 0.1.0 @category commands */
 export const create: Command = {
   name: "migrate new",
-  summary: "write an empty migration to fill in",
+  summary: "write a migration: an empty one to fill in, or what the declared tables ask for",
   gives: ["id", "name", "file", "revises"],
-  takes: ["message", "kind", "revises"],
+  takes: ["message", "kind", "revises", "autogenerate", "from", "ignore"],
   argument: { name: "word", least: 0, most: 20 },
-  notes: ["aquifer migrate new add email to users: the words become the file's name."],
+  notes: [
+    "aquifer migrate new add email to users: the words become the file's name.",
+    "With --autogenerate the database must be at the head; its JSON is { created, changes }."
+  ],
   run: (options, words) =>
     Effect.gen(function* () {
       const name = named(options, words)
@@ -45,6 +75,10 @@ export const create: Command = {
         return yield* Effect.fail(
           usageError("a migration needs a name. Write aquifer migrate new and what it does, in a few words")
         )
+      }
+      if (options.autogenerate) return yield* generated(options, name)
+      if (options.from !== undefined || options.ignore.length > 0) {
+        return yield* Effect.fail(usageError("--from and --ignore are for comparing. Write --autogenerate, too"))
       }
       const kind = yield* kindOf(options)
       const revises = options.revises.length === 0 ? {} : { revises: options.revises }

@@ -10,7 +10,7 @@ import * as Change from "../../model/Change.js"
 import { UnsupportedError } from "../../model/DatabaseError.js"
 import * as LiveSchema from "../../model/LiveSchema.js"
 import { type Named, type NamedColumn, ownConstraints, type TableConstraint, withName } from "../../model/Table.js"
-import { identifier, makeDdl } from "../postgres/ddl.js"
+import { rebuilds as familyRebuilds, identifier, makeDdl } from "../postgres/ddl.js"
 
 /** `INTEGER` is eight bytes wide unless a session setting says otherwise; these names are not (manual: INT). */
 const family = makeDdl(["cockroachdb", "postgresql"], { int2: "int2", int4: "int4", int8: "int8" })
@@ -87,4 +87,5 @@ export const ddl: Dialect["ddl"] = (change, before) => {
 
 /** How a constraint or index is dropped depends on what it is. @since 0.1.0 @category accessors */
 export const rebuilds = (change: Change.Change): boolean =>
-  (change._tag === "DropConstraint" || change._tag === "DropIndex") && change.was === undefined
+  familyRebuilds(change) ||
+  ((change._tag === "DropConstraint" || change._tag === "DropIndex") && change.was === undefined)

@@ -102,6 +102,7 @@ export const schemaOf = (rows: Rows): LiveSchema => {
     using: row.using ?? undefined,
     where: expression(row.where),
     sql: row.sql,
+    over: row.sql.slice(Math.max(0, String(row.sql).indexOf(` USING ${row.using} `))),
     columns: (of.parts.get(row.id) ?? []).map(({ part }) => String(part))
   })
 

@@ -8,6 +8,7 @@ import type { Dialect } from "../../Dialect.js"
 import * as Change from "../../model/Change.js"
 import type { Default, OnDelete, SqlType } from "../../model/Column.js"
 import { UnsupportedError } from "../../model/DatabaseError.js"
+import * as LiveSchema from "../../model/LiveSchema.js"
 import {
   type Index,
   type Named,
@@ -130,7 +131,7 @@ export const makeDdl = (
     ...table.columns.flatMap((c) => comment(qualified(table), c))
   ]
 
-  return (change) =>
+  return (change, before) =>
     Change.match(change, {
       CreateTable: ({ table, ifNotExists }) => {
         const lines = [...table.columns.map(column), ...table.constraints.map(constraint)]
@@ -156,20 +157,29 @@ export const makeDdl = (
       RenameColumn: ({ table, from, to }) => [
         `ALTER TABLE ${identifier(table)} RENAME COLUMN ${identifier(from)} TO ${identifier(to)}`
       ],
-      AlterColumn: ({ table, column: name, to }) => {
+      AlterColumn: ({ table, column: name, to, was }) => {
         const alter = (text: string) => `ALTER TABLE ${identifier(table)} ALTER COLUMN ${identifier(name)} ${text}`
+        const is = LiveSchema.table(before, table)?.columns.find((c) => c.name === name)
+        const numbered = was === undefined ? is?.identity !== undefined : was.default?._tag === "identity"
+        const numbers = to.default?._tag === "identity"
         const found: Array<string> = []
-        // A default in the way of a type change goes first; the new one comes after.
-        if (to.default === null || (to.type !== undefined && to.default !== undefined))
+        if (to.default !== undefined && numbered && !numbers) found.push(alter("DROP IDENTITY"))
+        // A default in the way of a type change, or of numbering, goes first; the new one comes after.
+        else if (to.default === null || (to.default !== undefined && (to.type !== undefined || numbers) && !numbered)) {
           found.push(alter("DROP DEFAULT"))
+        }
         if (to.type !== undefined) {
-          found.push(alter(`TYPE ${type(to.type)}${to.using === undefined ? "" : ` USING ${to.using}`}`))
+          const collate = typeof to.collate === "string" ? ` COLLATE ${identifier(to.collate)}` : ""
+          found.push(alter(`TYPE ${type(to.type)}${collate}${to.using === undefined ? "" : ` USING ${to.using}`}`))
         }
-        if (to.default !== undefined && to.default !== null) {
-          const text = expression(to.default, to.type ?? { _tag: "text" })
-          found.push(alter(to.default._tag === "identity" ? `ADD ${text}` : `SET DEFAULT ${text}`))
-        }
+        // A column that is numbered must not be null.
         if (to.nullable !== undefined) found.push(alter(to.nullable ? "DROP NOT NULL" : "SET NOT NULL"))
+        if (to.default?._tag === "identity" && numbered) {
+          found.push(alter(`SET GENERATED ${to.default.always ? "ALWAYS" : "BY DEFAULT"}`))
+        } else if (to.default !== undefined && to.default !== null) {
+          const text = expression(to.default, to.type ?? typeOf(is, to.default))
+          found.push(alter(numbers ? `ADD ${text}` : `SET DEFAULT ${text}`))
+        }
         return found
       },
       AddConstraint: ({ table, constraint: c }) => [`ALTER TABLE ${identifier(table)} ADD ${constraint(c)}`],
@@ -177,6 +187,9 @@ export const makeDdl = (
       CreateIndex: ({ table, index, ifNotExists }) => [createIndex(identifier(table), index, ifNotExists)],
       DropIndex: ({ name, ifExists, concurrently }) => [
         `DROP INDEX ${concurrently ? "CONCURRENTLY " : ""}${ifExists ? "IF EXISTS " : ""}${identifier(name)}`
+      ],
+      Comment: ({ table, column: name, comment: text }) => [
+        `COMMENT ON ${name === undefined ? `TABLE ${identifier(table)}` : `COLUMN ${identifier(table)}.${identifier(name)}`} IS ${text === null ? "NULL" : literal(text)}`
       ],
       CreateEnum: ({ name, values }) => [
         `CREATE TYPE ${identifier(name)} AS ENUM (${values.map((v) => literal(v)).join(", ")})`
@@ -189,6 +202,15 @@ export const makeDdl = (
       DropEnum: ({ name }) => [`DROP TYPE ${identifier(name)}`],
       Execute: ({ sql }) => [own(sql)]
     })
+}
+
+/** Enough of a column's type to write a default for it; a list is JSON where nothing is known. */
+const typeOf = (column: LiveSchema.LiveColumn | undefined, value: Default): SqlType => {
+  const of = /^(.*)\[\]$/.exec(column?.type ?? "")?.[1]
+  if (of !== undefined) return { _tag: "array", of: { _tag: "raw", sql: { postgresql: of } } }
+  const object = value._tag === "value" && typeof value.value === "object" && value.value !== null
+  const plain = object && !(value.value instanceof Date || value.value instanceof Uint8Array)
+  return { _tag: (column === undefined ? plain : /^jsonb?$/.test(column.type)) ? "json" : "text" }
 }
 
 const comment = (table: string, c: NamedColumn): ReadonlyArray<string> =>
@@ -227,5 +249,6 @@ const createIndex = (table: string, index: Named<Index>, ifNotExists: boolean): 
 /** @since 0.1.0 @category rendering */
 export const ddl: Dialect["ddl"] = makeDdl(["postgresql"])
 
-/** ALTER says it all; no statement depends on what is there. @since 0.1.0 @category accessors */
-export const rebuilds = (): boolean => false
+/** ALTER says it all, but how a default is written and taken away depends on the column. @since 0.1.0 @category accessors */
+export const rebuilds = (change: Change.Change): boolean =>
+  change._tag === "AlterColumn" && change.to.default !== undefined

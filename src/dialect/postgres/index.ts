@@ -17,6 +17,7 @@ import { inspect } from "./inspect.js"
 import { kind } from "./kind.js"
 import { leaves } from "./leaves.js"
 import { migrationLock } from "./migrationLock.js"
+import { others } from "./others.js"
 import { replication } from "./replication.js"
 import { resumption } from "./resumption.js"
 import { scratch } from "./scratch.js"
@@ -64,6 +65,7 @@ export const postgres: Dialect = {
   ddl,
   rebuilds,
   inspect,
+  others,
   migrationLock,
   admin,
   resumption,

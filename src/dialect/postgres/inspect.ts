@@ -147,7 +147,11 @@ const table = (raw: RawTable): LiveTable => {
     })),
     checks: of("c").map((c) => ({ name: c.name, sql: c.check ?? "", valid: c.valid })),
     exclusions: of("x").map((c) => ({ name: c.name, sql: c.definition })),
-    indexes: raw.indexes.map(({ where, ...index }) => ({ ...index, where: where ?? undefined })),
+    indexes: raw.indexes.map(({ where, ...index }) => ({
+      ...index,
+      where: where ?? undefined,
+      over: index.sql.slice(Math.max(0, index.sql.indexOf(` USING ${index.using} `)))
+    })),
     triggers: raw.triggers,
     comment: raw.comment ?? undefined
   }

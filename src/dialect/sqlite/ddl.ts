@@ -9,9 +9,10 @@ import * as Change from "../../model/Change.js"
 import { UnsupportedError } from "../../model/DatabaseError.js"
 import { table as find, type LiveSchema, type LiveTable } from "../../model/LiveSchema.js"
 import { type NamedColumn, ownConstraints, withName } from "../../model/Table.js"
+import { names, words } from "./names.js"
 import { type Rebuilt, rebuild } from "./rebuild.js"
 import * as Sql from "./render.js"
-import { type Clause, clause, identifier, parse, render, type TableSource } from "./tableSource.js"
+import { type Clause, type ColumnSource, clause, identifier, parse, render, type TableSource } from "./tableSource.js"
 
 /** Whether the change's statements depend on the schema they meet. @since 0.1.0 @category accessors */
 export const rebuilds = (change: Change.Change): boolean => {
@@ -79,26 +80,39 @@ export const ddl: Dialect["ddl"] = (change, before) =>
         source: alter(source, table, column, to),
         ...(to.using === undefined ? {} : { using: { [column]: to.using } })
       })),
-    AddConstraint: ({ table, constraint }) =>
-      rebuild(before, table, (source) => ({
+    AddConstraint: ({ table, constraint }) => {
+      const source = find(before, table)?.source
+      // A column that the database numbers came with its key.
+      if (constraint.kind === "primary key" && source !== undefined && parse(source).columns.some(isNumbered)) return []
+      return rebuild(before, table, (source) => ({
         source: { ...source, constraints: [...source.constraints, clause(Sql.constraint(constraint))] }
-      })),
+      }))
+    },
     DropConstraint: ({ table, name }) =>
       rebuild(before, table, (source) => {
-        const named = (c: Clause) => c.name === name
+        const known = names(table, source)
+        const named = (c: Clause) => known.get(c) === name
         if (!source.constraints.some(named) && !source.columns.some((c) => c.clauses.some(named))) {
           missing(`the table "${table}" has no constraint "${name}"`)
         }
+        const key = find(before, table)?.primaryKey
+        const freed = key?.name === name ? key.columns : []
         return {
           source: {
             ...source,
-            columns: source.columns.map((c) => ({ ...c, clauses: c.clauses.filter((clause) => !named(clause)) })),
+            columns: source.columns.map((c) => {
+              const clauses = c.clauses.filter((clause) => !named(clause))
+              // As elsewhere, what was of a key stays not null.
+              const bare = freed.includes(c.name) && !clauses.some((clause) => clause.kind === "not null")
+              return { ...c, clauses: bare ? [clause("NOT NULL"), ...clauses] : clauses }
+            }),
             constraints: source.constraints.filter((c) => !named(c))
           }
         }
       }),
     CreateIndex: ({ table, index, ifNotExists }) => [Sql.createIndex(table, index, ifNotExists)],
     DropIndex: ({ name, ifExists }) => [`DROP INDEX ${ifExists ? "IF EXISTS " : ""}${identifier(name)}`],
+    Comment: () => [],
     CreateEnum: () => [],
     AddEnumValue: (change) => addEnumValue(before, change),
     DropEnum: () => [],
@@ -144,8 +158,42 @@ const dropColumn = (before: LiveSchema, name: string, column: string): ReadonlyA
   return simple ? [`ALTER TABLE ${identifier(name)} DROP COLUMN ${identifier(column)}`] : rebuild(before, name, edit)
 }
 
-const alter = (source: TableSource, table: string, column: string, to: Change.ColumnPatch): TableSource => {
-  if (!source.columns.some((c) => c.name === column)) missing(`the table "${table}" has no column "${column}"`)
+const isNumbered = (c: ColumnSource): boolean => c.clauses.some((clause) => clause.words.includes("AUTOINCREMENT"))
+
+/** The numbered key stands at its column, every other one at the table: what goes from one to the other moves. */
+const numbering = (source: TableSource, table: string, column: string, numbered: boolean): TableSource => {
+  const key = { kind: "primary key" as const, columns: [column] }
+  const isKey = (c: Clause) => c.kind === "primary key"
+  const found = [...source.constraints, ...source.columns.flatMap((c) => c.clauses)].find(isKey)?.name
+  const name = `CONSTRAINT ${identifier(found ?? withName(table, key).name)} PRIMARY KEY`
+  return {
+    ...source,
+    columns: source.columns.map((c) => {
+      const clauses = c.clauses.filter((clause) => !isKey(clause))
+      if (c.name !== column) return { ...c, clauses }
+      return numbered
+        ? {
+            ...c,
+            type: "INTEGER",
+            clauses: [
+              clause(`${name} AUTOINCREMENT`),
+              ...clauses.filter(({ kind }) => kind !== "default" && kind !== "not null")
+            ]
+          }
+        : { ...c, clauses: [clause("NOT NULL"), ...clauses] }
+    }),
+    constraints: [
+      ...source.constraints.filter((c) => !isKey(c)),
+      ...(numbered ? [] : [clause(`${name} (${identifier(column)})`)])
+    ]
+  }
+}
+
+const alter = (was: TableSource, table: string, column: string, to: Change.ColumnPatch): TableSource => {
+  const old = was.columns.find((c) => c.name === column)
+  if (old === undefined) return missing(`the table "${table}" has no column "${column}"`)
+  if (to.default?._tag === "identity") return numbering(was, table, column, true)
+  const source = to.default !== undefined && isNumbered(old) ? numbering(was, table, column, false) : was
   const isEnum = (c: Clause) => c.kind === "check" && c.name?.endsWith(Sql.enumSuffix("")) === true
   return {
     ...source,
@@ -154,11 +202,13 @@ const alter = (source: TableSource, table: string, column: string, to: Change.Co
       const kept = c.clauses.filter(
         (clause) =>
           !(to.nullable !== undefined && (clause.kind === "not null" || clause.kind === "null")) &&
+          !(to.collate !== undefined && clause.kind === "collate") &&
           !(to.default !== undefined && clause.kind === "default") &&
           !(to.type !== undefined && isEnum(clause))
       )
       const added = [
         to.nullable === false ? "NOT NULL" : undefined,
+        typeof to.collate === "string" ? `COLLATE ${identifier(to.collate)}` : undefined,
         to.default === undefined || to.default === null
           ? undefined
           : Sql.defaultClause(to.default, to.type ?? { _tag: typeOf(c.type) }),
@@ -183,7 +233,7 @@ const addEnumValue = (before: LiveSchema, change: Change.Of<"AddEnumValue">): Re
   const suffix = `_${Sql.enumSuffix(change.name)}`
   const stands = (c: Clause) => c.kind === "check" && c.name?.endsWith(suffix) === true
   const extended = (column: string) => (c: Clause) =>
-    stands(c) ? clause(Sql.enumClause(c.name ?? "", column, insert(values(c.inner ?? ""), change))) : c
+    stands(c) ? clause(Sql.enumClause(c.name ?? "", column, insert(words(c.inner ?? ""), change))) : c
   return before.tables
     .filter((t) => t.source !== undefined && parse(t.source).columns.some((c) => c.clauses.some(stands)))
     .flatMap((t) =>
@@ -192,12 +242,6 @@ const addEnumValue = (before: LiveSchema, change: Change.Of<"AddEnumValue">): Re
       }))
     )
 }
-
-/** The words of `"column" IN ('a', 'b')`, as `enumClause` wrote them. */
-const values = (inner: string): ReadonlyArray<string> =>
-  [...inner.slice(inner.indexOf("IN (")).matchAll(/'((?:[^']|'')*)'/g)].map((match) =>
-    (match[1] ?? "").replaceAll("''", "'")
-  )
 
 const insert = (old: ReadonlyArray<string>, change: Change.Of<"AddEnumValue">): ReadonlyArray<string> => {
   const at = change.before ?? change.after

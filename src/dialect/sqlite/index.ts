@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Dialect } from "../../Dialect.js"
 import type { DatabaseConfig, Target } from "../../model/DatabaseConfig.js"
-import { admin } from "./admin.js"
+import { admin, unmade } from "./admin.js"
 import { classify } from "./classify.js"
 import { compiler } from "./compiler.js"
 import { connect } from "./connection.js"
@@ -16,6 +16,7 @@ import { inspect } from "./inspect.js"
 import { kind } from "./kind.js"
 import { migrationLock } from "./migrationLock.js"
 import { isMemory } from "./place.js"
+import { normal } from "./tableSource.js"
 import { transaction } from "./transaction.js"
 import { encode } from "./values.js"
 import { vitals } from "./vitals.js"
@@ -48,7 +49,9 @@ export const sqlite: Dialect = {
   ddl,
   rebuilds,
   inspect,
+  normal,
   admin,
+  unmade,
   scratch: (config) => Effect.sync(() => ({ config: inMemory(config), dialect: sqliteMemory }))
 }
 

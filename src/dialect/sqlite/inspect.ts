@@ -10,6 +10,7 @@ import type { Dialect, DriverConnection } from "../../Dialect.js"
 import type { OnDelete } from "../../model/Column.js"
 import type {
   LiveColumn,
+  LiveEnum,
   LiveForeignKey,
   LiveIndex,
   LiveKey,
@@ -17,7 +18,8 @@ import type {
   LiveSchema,
   LiveTable
 } from "../../model/LiveSchema.js"
-import { parse, plain, type TableSource } from "./tableSource.js"
+import { enumOf, names } from "./names.js"
+import { type Clause, parse, parseIndex, plain, type TableSource, unquote } from "./tableSource.js"
 
 interface Item {
   readonly type: "table" | "index" | "trigger" | "view"
@@ -76,7 +78,7 @@ export const inspect: Dialect["inspect"] = Effect.fnUntraced(function* (connecti
   const schema: LiveSchema = {
     name: "main",
     tables: names.map((name) => table(name, items, of(columns, name), of(indexes, name), of(references, name))),
-    enums: [],
+    enums: enums(items),
     views: items
       .filter((item) => item.type === "view")
       .map((item) => ({ ...object(item), triggers: triggers(items, item.name) }))
@@ -91,7 +93,7 @@ const rows = (connection: DriverConnection, text: string) =>
 
 const object = (item: Item): LiveObject => ({ name: item.name, sql: plain(item.sql), source: item.sql })
 
-const byName = (a: LiveObject, b: LiveObject): number => (a.name < b.name ? -1 : 1)
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1)
 
 const triggers = (items: ReadonlyArray<Item>, name: string): ReadonlyArray<LiveObject> =>
   items
@@ -109,19 +111,24 @@ const table = (
   const text = items.find((item) => item.type === "table" && item.name === name)?.sql ?? ""
   const source = parse(text)
   const clauses = [...source.constraints, ...source.columns.flatMap((c) => c.clauses)]
+  const known = names(name, source)
+  const words = new Set(source.columns.flatMap((c) => c.clauses.filter((clause) => enumOf(name, c, clause))))
   const keyColumns = columns.filter((c) => c.pk > 0).sort((a, b) => a.pk - b.pk)
   return {
     name,
-    columns: columns.filter((c) => c.hidden !== 1).map((c) => column(c, source)),
+    columns: columns.filter((c) => c.hidden !== 1).map((c) => column(name, c, source)),
     primaryKey:
       keyColumns.length === 0
         ? undefined
-        : { name: clauses.find((c) => c.kind === "primary key")?.name, columns: keyColumns.map((c) => c.name) },
-    uniques: uniques(source),
-    foreignKeys: foreignKeys(source, references),
+        : {
+            name: clauses.flatMap((c) => (c.kind === "primary key" ? [known.get(c)] : []))[0],
+            columns: keyColumns.map((c) => c.name)
+          },
+    uniques: uniques(source, known),
+    foreignKeys: foreignKeys(source, known, references),
     checks: clauses
-      .filter((c) => c.kind === "check")
-      .map((c) => ({ name: c.name, sql: plain(c.inner ?? ""), valid: true }))
+      .filter((c) => c.kind === "check" && !words.has(c))
+      .map((c) => ({ name: known.get(c), sql: plain(c.inner ?? ""), valid: true }))
       .sort((a, b) => (key(a) < key(b) ? -1 : 1)),
     exclusions: [],
     indexes: liveIndexes(items, indexes),
@@ -132,32 +139,59 @@ const table = (
 
 const key = (check: { readonly name?: string | undefined; readonly sql: string }): string => check.name ?? check.sql
 
-const column = (row: ColumnRow, source: TableSource): LiveColumn => {
-  const clauses = source.columns.find((c) => c.name === row.name)?.clauses ?? []
+/** The enums that CHECKs stand for. Where two of one name differ, the first counts. */
+const enums = (items: ReadonlyArray<Item>): ReadonlyArray<LiveEnum> => {
+  const found = new Map<string, LiveEnum>()
+  for (const item of items.filter(({ type }) => type === "table")) {
+    for (const column of parse(item.sql).columns) {
+      const [is] = column.clauses.flatMap((clause) => enumOf(item.name, column, clause) ?? [])
+      if (is !== undefined && !found.has(is.name)) found.set(is.name, is)
+    }
+  }
+  return [...found.values()].sort(byName)
+}
+
+const column = (table: string, row: ColumnRow, source: TableSource): LiveColumn => {
+  const own = source.columns.find((c) => c.name === row.name)
+  const clauses = own?.clauses ?? []
+  const [words] = own === undefined ? [] : clauses.flatMap((clause) => enumOf(table, own, clause) ?? [])
   const clause = (kind: string) => clauses.find((c) => c.kind === kind)
   const generated = clause("generated")
   return {
     name: row.name,
-    type: row.type,
+    // As elsewhere, where an enum is a type.
+    type: words?.name ?? row.type,
     nullable: row.notnull === 0 && row.pk === 0,
     default: row.dflt_value ?? undefined,
     identity: clause("primary key")?.words.includes("AUTOINCREMENT") === true ? "by default" : undefined,
     computed: generated === undefined ? undefined : { sql: plain(generated.inner ?? ""), stored: row.hidden === 3 },
-    collate: clause("collate")?.words.at(-1)
+    collate: collation(clause("collate")?.text)
   }
 }
 
-const uniques = (source: TableSource): ReadonlyArray<LiveKey> =>
+/** Our own clauses quote the name. */
+const collation = (clause: string | undefined): string | undefined => {
+  const name = /\bCOLLATE\s+([\s\S]+)$/i.exec(clause ?? "")?.[1]
+  return name === undefined ? undefined : unquote(name.trim())
+}
+
+type Names = ReadonlyMap<Clause, string>
+
+const uniques = (source: TableSource, known: Names): ReadonlyArray<LiveKey> =>
   [
-    ...source.constraints.filter((c) => c.kind === "unique").map((c) => ({ name: c.name, columns: c.columns })),
+    ...source.constraints.filter((c) => c.kind === "unique").map((c) => ({ name: known.get(c), columns: c.columns })),
     ...source.columns.flatMap((column) =>
-      column.clauses.filter((c) => c.kind === "unique").map((c) => ({ name: c.name, columns: [column.name] }))
+      column.clauses.filter((c) => c.kind === "unique").map((c) => ({ name: known.get(c), columns: [column.name] }))
     )
   ].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 
 const keyOf = (k: LiveKey): string => k.name ?? k.columns.join(" ")
 
-const foreignKeys = (source: TableSource, rows: ReadonlyArray<ReferenceRow>): ReadonlyArray<LiveForeignKey> => {
+const foreignKeys = (
+  source: TableSource,
+  known: Names,
+  rows: ReadonlyArray<ReferenceRow>
+): ReadonlyArray<LiveForeignKey> => {
   const written = [
     ...source.constraints
       .filter((c) => c.kind === "foreign key")
@@ -175,7 +209,7 @@ const foreignKeys = (source: TableSource, rows: ReadonlyArray<ReferenceRow>): Re
       const words = clause?.words ?? []
       const at = words.indexOf("DEFERRABLE")
       return {
-        name: clause?.name,
+        name: clause === undefined ? undefined : known.get(clause),
         columns,
         table: first?.table ?? "",
         targets: own.flatMap((row) => (row.to === null ? [] : [row.to])),
@@ -195,12 +229,13 @@ const liveIndexes = (items: ReadonlyArray<Item>, rows: ReadonlyArray<IndexRow>):
     .filter((item) => item.type === "index" && rows.some((row) => row.name === item.name && row.origin === "c"))
     .map((item) => {
       const own = rows.filter((row) => row.name === item.name)
-      const where = own[0]?.partial === 1 ? /\bWHERE\b\s*([\s\S]*)$/i.exec(item.sql)?.[1] : undefined
+      const { over, parts, where } = parseIndex(item.sql)
       return {
         ...object(item),
-        columns: own.map((row) => row.column ?? "(expression)"),
+        columns: own.map((row, i) => row.column ?? plain(parts[i] ?? "")),
         unique: own[0]?.unique === 1,
         where: where === undefined ? undefined : plain(where),
+        over: plain(over),
         valid: true
       }
     })

@@ -233,6 +233,34 @@ const clauses = (source: string, item: ReadonlyArray<Token>): ReadonlyArray<Clau
   return found
 }
 
+/**
+ * The text of a CREATE INDEX: its parts, its condition, and all that stands behind the table's name.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parseIndex = (
+  source: string
+): { readonly parts: ReadonlyArray<string>; readonly where?: string | undefined; readonly over: string } => {
+  const all = tokens(source)
+  const open = all.findIndex((token) => token.text === "(")
+  const inner = parenthesised(all)
+  const parts: Array<Array<Token>> = [[]]
+  let depth = 0
+  for (const token of inner) {
+    if (token.text === "(") depth++
+    if (token.text === ")") depth--
+    if (token.text === "," && depth === 0) parts.push([])
+    else parts.at(-1)?.push(token)
+  }
+  const behind = all.slice(open + inner.length + 2)
+  return {
+    parts: parts.map((part) => slice(source, part)),
+    where: behind[0]?.word === "WHERE" ? slice(source, behind.slice(1)) : undefined,
+    over: slice(source, all.slice(Math.max(open, 0)))
+  }
+}
+
 const parenthesised = (part: ReadonlyArray<Token>): ReadonlyArray<Token> => {
   const open = part.findIndex((token) => token.text === "(")
   if (open < 0) return []
@@ -266,6 +294,23 @@ export const plain = (text: string): string => {
     end = token.end
   }
   return result
+}
+
+/**
+ * What an expression or a type says, whatever its blanks, comments, outer parentheses, quotes around names, and the case of
+ * its words: none of these means anything to SQLite.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const normal = (text: string): string => {
+  const all = tokens(text)
+  const words = all.map((token) =>
+    token.word !== "" || /^["`[]\w+["`\]]$/.test(token.text) ? unquote(token.text).toLowerCase() : token.text
+  )
+  return parenthesised(all).length === all.length - 2 && words[0] === "("
+    ? normal(slice(text, parenthesised(all)))
+    : words.join(" ")
 }
 
 /** @since 0.1.0 @category rendering */

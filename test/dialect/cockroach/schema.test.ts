@@ -185,7 +185,7 @@ const before: LiveSchema.LiveSchema = {
       foreignKeys: [],
       checks: [{ name: "weighs", sql: "weight > 0", valid: true }],
       exclusions: [],
-      indexes: [{ name: "slow", sql: "", columns: ["name"], unique: false, valid: true }],
+      indexes: [{ name: "slow", sql: "", over: "", columns: ["name"], unique: false, valid: true }],
       triggers: []
     }
   ]
