@@ -13,7 +13,7 @@ import { Dialect } from "../Dialect.js"
 import * as Dialects from "../dialect/index.js"
 import { describeTarget } from "../model/DatabaseConfig.js"
 import { UnsupportedError } from "../model/DatabaseError.js"
-import { type Command, onDatabase, show, there } from "./Command.js"
+import { type Command, onDatabase, show } from "./Command.js"
 import { millis, plural, table } from "./layout.js"
 import * as Target from "./Target.js"
 
@@ -22,15 +22,15 @@ const since = (seconds: number | undefined): string =>
 
 const seen = (applicationName: string) =>
   Effect.gen(function* () {
-    const { admin } = yield* Dialect
-    if (admin === undefined) {
+    const { admin, unmade } = yield* Dialect
+    // What a session would make is a file or a folder: nobody lists who has it open, and asking must not make it.
+    if (admin === undefined || unmade !== undefined) {
       return yield* new UnsupportedError({
         operation: "activity",
-        reason: "this database does not say who is connected",
+        reason: "no server knows who has this database open",
         hint: "aquifer health shows what this process can see"
       })
     }
-    yield* there
     const connections = yield* Connections.of(yield* SqlClient.SqlClient)
     return yield* Effect.scoped(Effect.flatMap(connections.own, (own) => admin.activity(own, applicationName)))
   })

@@ -210,6 +210,7 @@ describe("watching", () => {
     () =>
       Effect.gen(function* () {
         const cwd = yield* freshFolder
+        yield* aquifer(["db", "create"], { cwd, env: sqlite })
         const watch = yield* person(["health", "--watch", "--every", "1"], { cwd, env: { ...sqlite, NO_COLOR: "1" } })
         yield* watch.sees(/(T[\d:.]+Z {2}up, answers in .*\n[\s\S]*){2}/)
         yield* watch.types(keys.ctrlC)
