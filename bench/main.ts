@@ -16,7 +16,6 @@ import { type Contender, compare, type Effort, type Figure, type Loop } from "./
 import type { Migrated } from "./migrations.js"
 import { printBulk, printMigrations, printRates, type Results, section } from "./report.js"
 import { server } from "./server.js"
-import { sqlite } from "./sqlite.js"
 
 const quick = process.argv.includes("--quick")
 const word = (option: string) => {
@@ -35,12 +34,17 @@ const out = word("--out")
 const wanted = (title: string) =>
   title.toLowerCase().includes(only.toLowerCase()) && (without === "" || !title.toLowerCase().includes(without))
 
-/** In a process of its own: what it needs and leaves behind is nobody else's. */
-const migrated = async (url: string, rounds: number, revisions: number): Promise<ReadonlyArray<Migrated>> => {
-  const script = fileURLToPath(new URL("./migrations.js", import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, [script, `${rounds}`, `${revisions}`, url])
+/** In a process of its own: what it needs and leaves behind is nobody else's, nor is what its engine has learned. */
+const apart = async (script: string, words: ReadonlyArray<string>) => {
+  const file = fileURLToPath(new URL(`./${script}.js`, import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, ["--no-flush-bytecode", file, ...words])
   return JSON.parse(stdout)
 }
+
+const migrated = (url: string, rounds: number, revisions: number): Promise<ReadonlyArray<Migrated>> =>
+  apart("migrations", [`${rounds}`, `${revisions}`, url])
+
+const sqlite = (): Promise<Record<string, ReadonlyArray<Figure>>> => apart("sqlite", [JSON.stringify(effort)])
 
 const contenders = (all: ReadonlyArray<Side>, key: Exclude<keyof Side, "name" | "close">, loops: number) =>
   all.flatMap((side): Array<Contender> => {
@@ -101,7 +105,7 @@ await measure(plain)
 all.splice(2, 0, await withoutLanes(postgres.url))
 await measure(reads)
 await Promise.all(all.map((side) => side.close()))
-if (wanted("sqlite")) for (const [title, figures] of Object.entries(await sqlite(effort))) keep(title, figures)
+if (wanted("sqlite")) for (const [title, figures] of Object.entries(await sqlite())) keep(title, figures)
 const bulk = wanted("bulk")
 const migrating = wanted("migrations")
 const revisions = quick ? 100 : 500

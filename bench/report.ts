@@ -90,7 +90,7 @@ export const section = (results: Results): string => {
   )
   return `# Speed
 
-Measured by \`npm run bench\`: all contenders in one process, in turn, medians of the rounds (${results.effort}), ratios taken within each round; ${results.machine}.
+Measured by \`npm run bench\`: all contenders in one process (SQLite's in another), in turn, medians of the rounds (${results.effort}), ratios taken within each round; ${results.machine}.
 Ratios hold from machine to machine, absolute figures do not. Everybody has ten connections at most; "ours" also has the two
 shared lanes that come with a pool of five or more, "ours, no lane" does not.
 

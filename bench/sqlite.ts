@@ -1,4 +1,7 @@
-/** SQLite in a file, everybody with WAL, `synchronous = NORMAL`, foreign keys on: single selects and single inserts. */
+/**
+ * SQLite in a file, everybody with WAL, `synchronous = NORMAL`, foreign keys on: single selects and single inserts. A process of
+ * its own, as a program's: `sqlite.js <effort>` prints the figures as JSON.
+ */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -46,7 +49,7 @@ const ours = async (file: string): Promise<Client> => {
 }
 
 /** Point select and insert. */
-export const sqlite = async (effort: Effort): Promise<Record<string, ReadonlyArray<Figure>>> => {
+const sqlite = async (effort: Effort): Promise<Record<string, ReadonlyArray<Figure>>> => {
   const folder = mkdtempSync(join(tmpdir(), "aquifer-bench-"))
   const fresh = (name: string) => {
     const file = join(folder, `${name}.db`)
@@ -104,3 +107,5 @@ export const sqlite = async (effort: Effort): Promise<Record<string, ReadonlyArr
   rmSync(folder, { recursive: true, force: true })
   return figures
 }
+
+process.stdout.write(JSON.stringify(await sqlite(JSON.parse(process.argv[2] ?? "{}"))))
