@@ -13,13 +13,8 @@ import * as Stream from "effect/Stream"
 import * as Connections from "../connection/Connections.js"
 import * as Session from "../connection/Session.js"
 import type { DriverConnection } from "../Dialect.js"
-import {
-  type DatabaseError,
-  DataError,
-  isDatabaseError,
-  TransactionClosed,
-  UnsupportedError
-} from "../model/DatabaseError.js"
+import { type DatabaseError, DataError, TransactionClosed, UnsupportedError } from "../model/DatabaseError.js"
+import { withConnection } from "./withConnection.js"
 
 /**
  * A table to copy into or out of. Names are quoted as they are; `schema.table` is written as two fields.
@@ -92,25 +87,6 @@ export const into = <E, R>(
       Effect.flatMap(ability(connection), (copy) => Effect.map(copy.into(text, bytes), (reply) => reply.count ?? 0))
     return withConnection(copied)
   })
-
-const withConnection = <A, E, R>(
-  use: (connection: DriverConnection) => Effect.Effect<A, E | DatabaseError, R>
-): Effect.Effect<A, E | DatabaseError, R | SqlClient.SqlClient> =>
-  Effect.flatMap(Connections.current, (connections) =>
-    Effect.withFiberRuntime<A, E | DatabaseError, R>((fiber) => {
-      const session = Session.current(connections, fiber.currentContext)
-      if (session !== undefined) return session.use(use)
-      const claim = connections.lease("write")
-      return Effect.ensuring(
-        Effect.flatMap(claim.acquire, (connection) =>
-          Effect.onInterrupt(use(connection), () => connection.cancel).pipe(
-            Effect.tapError((error) => connections.moved(connection, isDatabaseError(error) ? error : undefined))
-          )
-        ),
-        claim.close
-      )
-    })
-  )
 
 /**
  * Copies out of a table or query (`COPY (SELECT …) TO STDOUT`), in pieces of up to 64 KiB that end between rows. While it

@@ -6,15 +6,15 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
+import { withConnection } from "../client/withConnection.js"
 import * as Connections from "../connection/Connections.js"
-import type { Dialect, DriverConnection } from "../Dialect.js"
 import type { Change } from "../model/Change.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
 import * as LiveSchema from "../model/LiveSchema.js"
-import { committed } from "./Atomic.js"
+import { runOn } from "../transaction/Run.js"
 import { type DatabaseSchema, resolve } from "./Declared.js"
 import { creation } from "./Diff.js"
-import { statements } from "./Render.js"
+import { carryOut } from "./Render.js"
 import type { SchemaError } from "./SchemaError.js"
 
 /**
@@ -39,17 +39,20 @@ export interface Report {
   readonly tables: ReadonlyArray<Ensured>
 }
 
-/** All statements of a change, or, where DDL can be taken back, none. */
-const carriedOut = (dialect: Dialect, own: DriverConnection, change: Change): Effect.Effect<void, DatabaseError> => {
-  const work = Effect.flatMap(statements(dialect, own, change), (texts) =>
-    Effect.forEach(texts, (text) => own.script(text), { discard: true })
-  )
-  return dialect.can.has("transactionalDdl") ? committed(dialect, own, work) : work
+/** All statements of a change, or, where DDL can be taken back, none: in a transaction, or a savepoint of the one around. */
+const carriedOut = (
+  connections: Connections.Connections,
+  change: Change
+): Effect.Effect<void, DatabaseError, SqlClient.SqlClient> => {
+  const { dialect } = connections
+  const work = withConnection((own) => carryOut(dialect, own, change))
+  return dialect.can.has("transactionalDdl") ? runOn(connections, work) : work
 }
 
 /**
  * One report for all tables; fails only where there is no database to ask, or the tables make no schema. Safe to be called
- * by many at once: who finds a table that another has just made counts it as present.
+ * by many at once: who finds a table that another has just made counts it as present. Inside a transaction it is a part of
+ * that, and what is made is kept or taken back with it.
  *
  * @since 0.1.0
  * @category running
@@ -57,49 +60,47 @@ const carriedOut = (dialect: Dialect, own: DriverConnection, change: Change): Ef
 export const ensure = (
   schema: DatabaseSchema
 ): Effect.Effect<Report, DatabaseError | SchemaError, SqlClient.SqlClient> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { dialect, reserve } = yield* Connections.current
-      const declared = yield* resolve(schema)
-      const own = yield* reserve
-      const live = yield* dialect.inspect(own)
-      const found = new Map<string, Ensured>()
-      const run = (change: Change) => Effect.either(carriedOut(dialect, own, change))
+  Effect.gen(function* () {
+    const connections = yield* Connections.current
+    const declared = yield* resolve(schema)
+    const inspected = withConnection(connections.dialect.inspect)
+    const live = yield* inspected
+    const found = new Map<string, Ensured>()
+    const run = (change: Change) => Effect.either(carriedOut(connections, change))
 
-      for (const change of creation(declared)) {
-        switch (change._tag) {
-          case "CreateEnum":
-            // Where it is refused, the tables that need it are, too, and say so.
-            if (!live.enums.some(({ name }) => name === change.name)) yield* run(change)
-            break
-          case "CreateTable": {
-            const table = change.table.name
-            if (LiveSchema.table(live, table) !== undefined) {
-              found.set(table, { table, outcome: "present" })
-              break
-            }
-            const done = yield* run(change)
-            if (done._tag === "Right") found.set(table, { table, outcome: "created" })
-            else if (LiveSchema.table(yield* dialect.inspect(own), table) !== undefined) {
-              found.set(table, { table, outcome: "present" })
-            } else found.set(table, { table, outcome: "failed", error: done.left })
+    for (const change of creation(declared)) {
+      switch (change._tag) {
+        case "CreateEnum":
+          // Where it is refused, the tables that need it are, too, and say so.
+          if (!live.enums.some(({ name }) => name === change.name)) yield* run(change)
+          break
+        case "CreateTable": {
+          const table = change.table.name
+          if (LiveSchema.table(live, table) !== undefined) {
+            found.set(table, { table, outcome: "present" })
             break
           }
-          case "AddConstraint": {
-            const { table } = change
-            if (found.get(table)?.outcome !== "created") break
-            const done = yield* run(change)
-            if (done._tag === "Left") found.set(table, { table, outcome: "incomplete", error: done.left })
-            break
-          }
+          const done = yield* run(change)
+          if (done._tag === "Right") found.set(table, { table, outcome: "created" })
+          else if (LiveSchema.table(yield* inspected, table) !== undefined) {
+            found.set(table, { table, outcome: "present" })
+          } else found.set(table, { table, outcome: "failed", error: done.left })
+          break
+        }
+        case "AddConstraint": {
+          const { table } = change
+          if (found.get(table)?.outcome !== "created") break
+          const done = yield* run(change)
+          if (done._tag === "Left") found.set(table, { table, outcome: "incomplete", error: done.left })
+          break
         }
       }
-      // In the order of the declaration.
-      const tables = declared.tables.flatMap(({ definition }) => found.get(definition.name) ?? [])
-      yield* Effect.forEach(tables, told, { discard: true })
-      return { ok: tables.every(({ outcome }) => outcome === "created" || outcome === "present"), tables }
-    })
-  ).pipe(Effect.withSpan("DatabaseSchema.ensure", { captureStackTrace: false }))
+    }
+    // In the order of the declaration.
+    const tables = declared.tables.flatMap(({ definition }) => found.get(definition.name) ?? [])
+    yield* Effect.forEach(tables, told, { discard: true })
+    return { ok: tables.every(({ outcome }) => outcome === "created" || outcome === "present"), tables }
+  }).pipe(Effect.withSpan("DatabaseSchema.ensure", { captureStackTrace: false }))
 
 const told = ({ error, outcome, table }: Ensured): Effect.Effect<void> => {
   switch (outcome) {

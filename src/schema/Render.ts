@@ -1,5 +1,5 @@
 /**
- * A change as the statements of the product in use, in front of the schema they meet.
+ * A change as the statements of the product in use, in front of the schema they meet, and the same carried out.
  *
  * @since 0.1.0
  */
@@ -32,3 +32,9 @@ export const statements = (
     ? rendered(dialect, change, LiveSchema.empty)
     : Effect.flatMap(dialect.inspect(own), (found) => rendered(dialect, change, found))
 }
+
+/** Makes it, statement by statement. @since 0.1.0 @category running */
+export const carryOut = (dialect: Dialect, own: DriverConnection, change: Change): Effect.Effect<void, DatabaseError> =>
+  Effect.flatMap(statements(dialect, own, change), (texts) =>
+    Effect.forEach(texts, (text) => own.script(text), { discard: true })
+  )

@@ -11,8 +11,7 @@ import type { Dialect, DriverConnection } from "../Dialect.js"
 import type { Change } from "../model/Change.js"
 import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
 import type { LiveSchema } from "../model/LiveSchema.js"
-import * as Atomic from "./Atomic.js"
-import { statements } from "./Render.js"
+import { carryOut, statements } from "./Render.js"
 
 /** Connections to an empty database that goes with the scope. @since 0.1.0 @category constructors */
 export const database = ({
@@ -56,6 +55,19 @@ export interface Scratch {
   readonly takes: (changes: ReadonlyArray<Change>) => Effect.Effect<boolean, DatabaseError>
 }
 
+/** What the work finds out, and nothing of what it did; a session that cannot even undo it is lost with its database. */
+const undone = <A>(
+  { transaction }: Dialect,
+  own: DriverConnection,
+  work: Effect.Effect<A, DatabaseError>
+): Effect.Effect<A, DatabaseError> => {
+  const stop = Effect.suspend(() => (own.pending() > 0 ? own.cancel : Effect.void))
+  const undo = Effect.suspend(() =>
+    own.status() === "open" || own.status() === "failed" ? Effect.ignore(own.script(transaction.rollback)) : Effect.void
+  )
+  return Effect.ensuring(Effect.zipRight(own.script(transaction.begin({})), work), Effect.zipRight(stop, undo))
+}
+
 /** @since 0.1.0 @category constructors */
 export const make = (connections: Connections.Connections): Effect.Effect<Scratch, DatabaseError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -66,17 +78,10 @@ export const make = (connections: Connections.Connections): Effect.Effect<Scratc
     const on = <A>(use: (own: DriverConnection) => Effect.Effect<A, DatabaseError>): Effect.Effect<A, DatabaseError> =>
       shared === undefined
         ? Effect.scoped(Effect.flatMap(database(connections), ({ reserve }) => Effect.flatMap(reserve, use)))
-        : Atomic.rolledBack(connections.dialect, shared, use(shared))
+        : undone(connections.dialect, shared, use(shared))
 
     const apply = (own: DriverConnection, changes: ReadonlyArray<Change>) =>
-      Effect.forEach(
-        changes,
-        (change) =>
-          Effect.flatMap(statements(connections.dialect, own, change), (texts) =>
-            Effect.forEach(texts, (text) => own.script(text), { discard: true })
-          ),
-        { discard: true }
-      )
+      Effect.forEach(changes, (change) => carryOut(connections.dialect, own, change), { discard: true })
 
     /** Whether it was taken; what was not has left nothing. */
     const attempt = (own: DriverConnection, work: Effect.Effect<void, DatabaseError>) => {

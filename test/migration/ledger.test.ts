@@ -57,5 +57,19 @@ for (const product of everywhere) {
         }).pipe(Effect.scoped)
       )
     )
+
+    it.live("is not led astray by a name or an error that holds what stands between the rows", () =>
+      on(product, () =>
+        Effect.gen(function* () {
+          const connections = yield* Effect.flatMap(SqlClient.SqlClient, Connections.of)
+          const ledger = Ledger.make(connections.dialect, { table: "aquifer_migrations" })
+          const own = yield* connections.reserve
+          yield* ledger.create(own)
+          yield* ledger.insert(own, entry(1, { name: "a\u001eb\u001fc", state: "applying", error: "d\u001fe\u001ef" }))
+          const { rows } = yield* own.run({ text: ledger.brief.select, params: [], prepare: true, rows: "arrays" })
+          expect(ledger.brief.decode(rows)).toMatchObject([{ id: "0001", name: "a b c", error: "d e f" }])
+        }).pipe(Effect.scoped)
+      )
+    )
   })
 }

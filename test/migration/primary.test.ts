@@ -1,34 +1,15 @@
 /** Migrations whose server takes no writes any more: they begin anew on the primary, or say so; never success with nothing done. */
 import * as SqlClient from "@effect/sql/SqlClient"
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
 import { Database, DatabaseError, Migration, Migrator } from "effect-aquifer"
 import { eventually } from "../reliability/world.js"
 import { query } from "../support/server.js"
-import { skip } from "../support/skip.js"
-import { needsStandby, noStandby, type Pair, pair } from "../support/standby.js"
+import { sharedPair } from "../support/sharedPair.js"
 import { refusal } from "./support.js"
 
-const scope = Effect.runSync(Scope.make())
-let servers: Pair
-
-beforeAll(async () => {
-  if (!noStandby) servers = await Effect.runPromise(Scope.extend(pair(), scope))
-}, 180_000)
-
-afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
-
-const promise = (title: string, body: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  it.scopedLive(
-    title,
-    (test) => {
-      skip(test, noStandby, needsStandby)
-      return body()
-    },
-    { timeout: 120_000 }
-  )
+const shared = sharedPair()
+const { promise } = shared
 
 const on = <A, E>(url: string, effect: Effect.Effect<A, E, SqlClient.SqlClient>) =>
   Effect.provide(effect, Database.layer({ url, ssl: "disable" }))
@@ -64,12 +45,12 @@ const tables = (url: string, name: string) =>
 describe("migrations that meet a server that takes no writes", () => {
   promise("a standby that stands first in the URL: they are run on the primary", () =>
     Effect.gen(function* () {
-      const { both, primary, standby } = servers
+      const { both, primary, standby } = shared.servers
       const options = history("first", 3)
       const url = both(standby, primary)
       expect(yield* on(url, Migrator.up(options))).toMatchObject({ already: 0, applied: [{}, {}, {}] })
       expect(yield* tables(primary.url, "first")).toEqual(["first_1", "first_2", "first_3"])
-      yield* servers.caughtUp
+      yield* shared.servers.caughtUp
       // At the head a standby's word is enough.
       expect(yield* on(url, Migrator.up(options))).toMatchObject({ already: 3, applied: [] })
       expect(
@@ -84,7 +65,7 @@ describe("migrations that meet a server that takes no writes", () => {
 
   promise("a standby alone: a typed failure that says so, and nothing done", () =>
     Effect.gen(function* () {
-      const { both, primary, standby } = servers
+      const { both, primary, standby } = shared.servers
       const options = history("alone", 2)
       const error = yield* Effect.flip(on(both(standby), Migrator.up(options)))
       expect(error).toMatchObject({ _tag: "ConnectionError", sqlState: "25006", cause: { _tag: "ReadOnlyError" } })
@@ -95,7 +76,7 @@ describe("migrations that meet a server that takes no writes", () => {
 
   promise("a primary that somebody made read only for this role: that is told, and nobody looks elsewhere", () =>
     Effect.gen(function* () {
-      const { both, primary } = servers
+      const { both, primary } = shared.servers
       const url = `${both(primary)}?options=-c%20default_transaction_read_only%3Don`
       expect(yield* Effect.flip(on(url, Migrator.up(history("wanted", 1))))).toMatchObject({ _tag: "ReadOnlyError" })
     })
@@ -104,7 +85,7 @@ describe("migrations that meet a server that takes no writes", () => {
   // The last: both are primaries from here on.
   promise("a primary fenced off in the middle: what is left is said, and done on the promoted one", () =>
     Effect.gen(function* () {
-      const { both, primary, standby } = servers
+      const { both, primary, standby } = shared.servers
       let fenced = false
       const fence = Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient

@@ -3,39 +3,18 @@
  * write is refused: after a switchover, behind a fenced primary, or because a standby stands first in the URL.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { describe, expect } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Copy, Database, DatabaseError, Pool, Transaction } from "effect-aquifer"
 import { query } from "../support/server.js"
-import { skip } from "../support/skip.js"
-import { needsStandby, noStandby, type Pair, pair } from "../support/standby.js"
+import { sharedPair } from "../support/sharedPair.js"
 import { eventually } from "./world.js"
 
-const scope = Effect.runSync(Scope.make())
-let servers: Pair
-
-beforeAll(async () => {
-  if (noStandby) return
-  servers = await Effect.runPromise(Scope.extend(pair(), scope))
-  await Effect.runPromise(query(servers.primary.url, "CREATE TABLE written (id integer PRIMARY KEY)"))
-}, 180_000)
-
-afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
-
-const promise = (title: string, body: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  it.scopedLive(
-    title,
-    (test) => {
-      skip(test, noStandby, needsStandby)
-      return body()
-    },
-    { timeout: 120_000 }
-  )
+const shared = sharedPair(({ primary }) => query(primary.url, "CREATE TABLE written (id integer PRIMARY KEY)"))
+const { promise } = shared
 
 const on = (url: string, options: Partial<Database.Options> = {}) =>
   Effect.gen(function* () {
@@ -81,7 +60,7 @@ describe("target_session_attrs", () => {
       `${word}: of standby and primary ${ofBoth}, of a primary alone ${ofPrimary}, of a standby alone ${ofStandby}`,
       () =>
         Effect.gen(function* () {
-          const { both, primary, standby } = servers
+          const { both, primary, standby } = shared.servers
           const reached = (url: string) =>
             Effect.flatMap(on(`${url}?target_session_attrs=${word}`, { connect: "lazy" }), ({ where }) =>
               Effect.catchAll(where, (error) =>
@@ -102,7 +81,7 @@ describe("target_session_attrs", () => {
 describe("a write that a standby refuses", () => {
   promise("makes the pool look for the primary: the same statement is done there, and all that follow", () =>
     Effect.gen(function* () {
-      const { both, primary, standby } = servers
+      const { both, primary, standby } = shared.servers
       const { pool, sql, where } = yield* on(both(standby, primary))
       yield* Effect.replicateEffect(sql`SELECT pg_sleep(0.1)`, 4, { concurrency: 4 })
       expect(yield* where).toBe("standby")
@@ -120,7 +99,7 @@ describe("a write that a standby refuses", () => {
 
   promise("a transaction is run again, there", () =>
     Effect.gen(function* () {
-      const { both, primary, standby } = servers
+      const { both, primary, standby } = shared.servers
       const { run, sql, where } = yield* on(both(standby, primary))
       const places: Array<string> = []
       const body = Effect.gen(function* () {
@@ -140,7 +119,7 @@ describe("a write that a standby refuses", () => {
 
   promise("so does one that brings rows one by one, and a COPY: the next one is done", () =>
     Effect.gen(function* () {
-      const { both, primary, standby } = servers
+      const { both, primary, standby } = shared.servers
       const writes: ReadonlyArray<(sql: SqlClient.SqlClient) => Effect.Effect<unknown, unknown, SqlClient.SqlClient>> =
         [
           (sql) => Stream.runDrain(sql`INSERT INTO written VALUES (1) RETURNING id`.stream),
@@ -159,7 +138,7 @@ describe("a write that a standby refuses", () => {
 
   promise("many at once begin anew once", () =>
     Effect.gen(function* () {
-      const { both, primary, standby } = servers
+      const { both, primary, standby } = shared.servers
       const { pool, run, sql } = yield* on(both(standby, primary))
       const ids = Array.from({ length: 40 }, (_, id) => id)
       yield* Effect.forEach(ids, (id) => run(sql`INSERT INTO written VALUES (${id})`), { concurrency: 20 })
@@ -172,7 +151,7 @@ describe("a write that a standby refuses", () => {
 
   promise("where no primary is to be had, it is told with its cause, and reading goes on", () =>
     Effect.gen(function* () {
-      const { both, standby } = servers
+      const { both, standby } = shared.servers
       const { run, sql, where } = yield* on(both(standby))
       expect(yield* tagOf(sql`INSERT INTO written VALUES (1)`)).toBe("ReadOnlyError")
       expect(yield* where).toBe("standby")
@@ -211,48 +190,53 @@ describe("a refusal that somebody wanted", () => {
 
   stays(
     "the transaction was begun read only, on a primary",
-    () => servers.primary.url,
+    () => shared.servers.primary.url,
     ({ run, sql }) => run(sql`INSERT INTO written VALUES (1)`, { access: "read only" })
   )
   stays(
     "the transaction was begun read only, on a standby",
-    () => servers.both(servers.standby, servers.primary),
+    () => shared.servers.both(shared.servers.standby, shared.servers.primary),
     ({ run, sql }) => run(sql`INSERT INTO written VALUES (1)`, { access: "read only" })
   )
   stays(
     "the transaction was made so by a statement",
-    () => servers.both(servers.primary, servers.standby),
+    () => shared.servers.both(shared.servers.primary, shared.servers.standby),
     ({ run, sql }) => run(Effect.zipRight(sql`SET TRANSACTION READ ONLY`, sql`INSERT INTO written VALUES (1)`))
   )
   stays(
     "the URL's options say so",
-    () => `${servers.both(servers.primary, servers.standby)}?options=-c%20${read}%3Don`,
+    () => `${shared.servers.both(shared.servers.primary, shared.servers.standby)}?options=-c%20${read}%3Don`,
     insert
   )
-  stays("what is done on connecting says so", () => servers.both(servers.primary, servers.standby), insert, {
-    pool: { size: 5, maxOverflow: 0, onConnect: [`SET ${read} = on`] }
-  })
+  stays(
+    "what is done on connecting says so",
+    () => shared.servers.both(shared.servers.primary, shared.servers.standby),
+    insert,
+    {
+      pool: { size: 5, maxOverflow: 0, onConnect: [`SET ${read} = on`] }
+    }
+  )
   stays(
     "a standby was asked for",
-    () => `${servers.both(servers.primary, servers.standby)}?target_session_attrs=standby`,
+    () => `${shared.servers.both(shared.servers.primary, shared.servers.standby)}?target_session_attrs=standby`,
     insert
   )
   stays(
     "a server that only reads was asked for",
-    () => `${servers.both(servers.primary, servers.standby)}?target_session_attrs=read-only`,
+    () => `${shared.servers.both(shared.servers.primary, shared.servers.standby)}?target_session_attrs=read-only`,
     ({ run, sql }) => run(sql`INSERT INTO written VALUES (1)`)
   )
 
   promise("the role's own default says so", () =>
     Effect.gen(function* () {
-      const { primary, standby } = servers
+      const { primary, standby } = shared.servers
       yield* query(
         primary.url,
         `DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN PASSWORD 'reader' IN ROLE pg_write_all_data;
          ALTER ROLE reader SET ${read} = on`
       )
-      yield* servers.caughtUp
-      const url = servers.both(primary, standby).replace(/\/\/[^@]+@/, "//reader:reader@")
+      yield* shared.servers.caughtUp
+      const url = shared.servers.both(primary, standby).replace(/\/\/[^@]+@/, "//reader:reader@")
       const client = yield* on(url)
       yield* client.where
       const before = yield* client.pool.status
@@ -269,7 +253,7 @@ describe("the primary moves", () => {
 
   promise("in a switchover, and the old one comes back as a standby that stands first in the URL", () =>
     Effect.gen(function* () {
-      const { both, primary, standby } = servers
+      const { both, primary, standby } = shared.servers
       yield* query(primary.url, "TRUNCATE written")
       const { run, sql, where } = yield* on(both(primary, standby))
       let next = 0
@@ -294,7 +278,7 @@ describe("the primary moves", () => {
 
   promise("from a fenced one to a promoted one, under sessions that stay open", () =>
     Effect.gen(function* () {
-      const { both, primary: second, standby: first } = servers
+      const { both, primary: second, standby: first } = shared.servers
       const { pool, run, sql } = yield* on(both(first, second))
       let next = 100
       const write = Effect.suspend(() => run(sql`INSERT INTO written VALUES (${next++})`))

@@ -4,15 +4,14 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlResolver from "@effect/sql/SqlResolver"
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { describe, expect } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import {
   Copy,
@@ -26,20 +25,10 @@ import {
   Transaction
 } from "effect-aquifer"
 import { query } from "../support/server.js"
-import { skip } from "../support/skip.js"
-import { needsStandby, noStandby, type Pair, pair } from "../support/standby.js"
+import { sharedPair } from "../support/sharedPair.js"
 import { eventually } from "./world.js"
 
-const scope = Effect.runSync(Scope.make())
-let servers: Pair
-
-beforeAll(async () => {
-  if (noStandby) return
-  servers = await Effect.runPromise(Scope.extend(pair(), scope))
-  await Effect.runPromise(query(servers.primary.url, "CREATE TABLE written (id integer PRIMARY KEY)"))
-}, 180_000)
-
-afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
+const shared = sharedPair(({ primary }) => query(primary.url, "CREATE TABLE written (id integer PRIMARY KEY)"))
 
 /** A test on the pair; its client has one replica unless it says otherwise. */
 const promise = (
@@ -47,17 +36,12 @@ const promise = (
   body: (world: World) => Effect.Effect<unknown, unknown, Scope.Scope>,
   options: () => Partial<Database.Options> = () => ({})
 ) =>
-  it.scopedLive(
-    title,
-    (test) => {
-      skip(test, noStandby, needsStandby)
-      return Effect.gen(function* () {
-        yield* query(servers.primary.url, "TRUNCATE written")
-        yield* servers.caughtUp
-        yield* body(yield* worldWith(options()))
-      })
-    },
-    { timeout: 120_000 }
+  shared.promise(title, () =>
+    Effect.gen(function* () {
+      yield* query(shared.servers.primary.url, "TRUNCATE written")
+      yield* shared.servers.caughtUp
+      yield* body(yield* worldWith(options()))
+    })
   )
 
 type World = Effect.Effect.Success<ReturnType<typeof worldWith>>
@@ -66,8 +50,8 @@ const worldWith = (options: Partial<Database.Options>) =>
   Effect.gen(function* () {
     const services = yield* Layer.build(
       Database.layer({
-        url: servers.primary.url,
-        replicaUrls: [servers.standby.url],
+        url: shared.servers.primary.url,
+        replicaUrls: [shared.servers.standby.url],
         profile: "development",
         ssl: "disable",
         retry: { connection: { maxRetries: 20, baseDelay: "10 millis", maxDelay: "500 millis" } },
@@ -105,8 +89,8 @@ describe("where reads go", () => {
     "a transaction, a stream, a reserved connection, COPY and a resolver go there, too",
     ({ here, onReplica, sql, where }) =>
       Effect.gen(function* () {
-        yield* query(servers.primary.url, "INSERT INTO written SELECT generate_series(1, 500)")
-        yield* servers.caughtUp
+        yield* query(shared.servers.primary.url, "INSERT INTO written SELECT generate_series(1, 500)")
+        yield* shared.servers.caughtUp
         expect(yield* onReplica(Transaction.run(Effect.zip(where, where)))).toEqual([true, true])
         expect(yield* onReplica(sql.withTransaction(where))).toBe(true)
         const standbys = sql<{ standby: boolean }>`SELECT pg_is_in_recovery() AS standby FROM written`
@@ -147,7 +131,7 @@ describe("where reads go", () => {
         SELECT pg_is_in_recovery() AS standby, count(*)::int AS n FROM written`
       const inside = Effect.zipRight(sql`INSERT INTO written VALUES (1)`, Database.onReplica(look))
       expect(yield* here(Transaction.run(inside))).toEqual([{ standby: false, n: 1 }])
-      expect(yield* ids(servers.primary.url)).toEqual([1])
+      expect(yield* ids(shared.servers.primary.url)).toEqual([1])
     })
   )
 
@@ -171,7 +155,7 @@ describe("where reads go", () => {
         for (const { pool } of replicas) expect(pool.totals.acquired).toBeGreaterThanOrEqual(4)
         expect(replicas[0]?.pool.totals.opened).toBeLessThanOrEqual(6)
       }),
-    () => ({ replicaUrls: [servers.standby.url, servers.primary.url] })
+    () => ({ replicaUrls: [shared.servers.standby.url, shared.servers.primary.url] })
   )
 })
 
@@ -195,19 +179,19 @@ describe("nothing is written", () => {
 
   const refused = (world: World) =>
     Effect.gen(function* () {
-      yield* query(servers.primary.url, "CREATE SEQUENCE IF NOT EXISTS numbers")
-      yield* servers.caughtUp
+      yield* query(shared.servers.primary.url, "CREATE SEQUENCE IF NOT EXISTS numbers")
+      yield* shared.servers.caughtUp
       yield* world.onReplica(world.where)
       const before = yield* world.pool.status
       for (const attempt of attempts(world)) expect(yield* tagOf(attempt)).toBe("ReadOnlyError")
-      expect(yield* ids(servers.primary.url)).toEqual([])
+      expect(yield* ids(shared.servers.primary.url)).toEqual([])
       // Nobody took that for a failover.
       const after = yield* world.pool.status
       expect(after.totals.opened - before.totals.opened).toBeLessThanOrEqual(1)
       expect(after.invalidated).toBe(before.invalidated)
       expect(yield* world.where).toBe(false)
       yield* world.sql`INSERT INTO written VALUES (11)`
-      expect(yield* ids(servers.primary.url)).toEqual([11])
+      expect(yield* ids(shared.servers.primary.url)).toEqual([11])
     })
 
   promise("on the standby", refused)
@@ -215,9 +199,9 @@ describe("nothing is written", () => {
     replicaUrls: ["postgresql://u:secret@127.0.0.1:1/d"]
   }))
   promise("on the primary where there is no replica", refused, () => ({ replicaUrls: [] }))
-  promise("on a primary that was named as a replica", refused, () => ({ replicaUrls: [servers.primary.url] }))
+  promise("on a primary that was named as a replica", refused, () => ({ replicaUrls: [shared.servers.primary.url] }))
   promise("on such a primary where sessions cannot be opened read only (a pooler refuses that)", refused, () => ({
-    replicaUrls: [servers.primary.url],
+    replicaUrls: [shared.servers.primary.url],
     pooler: "transaction"
   }))
 
@@ -240,8 +224,8 @@ describe("a replica that goes", () => {
   promise("reads go to the primary while it is stopped, and back when it is back", ({ here, onReplica, pool, where }) =>
     Effect.gen(function* () {
       expect(yield* onReplica(where)).toBe(true)
-      yield* servers.standby.stop
-      yield* Effect.addFinalizer(() => servers.standby.start)
+      yield* shared.servers.standby.stop
+      yield* Effect.addFinalizer(() => shared.servers.standby.start)
       expect(yield* Effect.replicateEffect(onReplica(where), 20, { concurrency: 4 })).toEqual(Array(20).fill(false))
       expect(yield* onReplica(Transaction.run(where))).toBe(false)
       const { "aquifer.replica.fallbacks": fallbacks } = yield* here(Diagnostics.counters)
@@ -249,8 +233,8 @@ describe("a replica that goes", () => {
       const report = yield* here(Health.check)
       expect(report.status).toBe("up")
       expect(report.pool.replicas).toMatchObject([{ state: "down", error: { _tag: "ConnectionError" } }])
-      yield* servers.standby.start
-      yield* Effect.addFinalizer(() => servers.standby.stop)
+      yield* shared.servers.standby.start
+      yield* Effect.addFinalizer(() => shared.servers.standby.stop)
       yield* eventually("reads go to the standby again", onReplica(where), (standby) => standby, "60 seconds")
       expect((yield* pool.status).replicas?.[0]?.state).toBe("up")
     })
@@ -261,7 +245,7 @@ describe("a replica that goes", () => {
       const slow = sql<{ standby: boolean }>`SELECT pg_is_in_recovery() AS standby, pg_sleep(1.5) /* cut */`
       const reading = yield* Effect.fork(onReplica(slow))
       const cut = query(
-        servers.standby.url,
+        shared.servers.standby.url,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%/* cut */' AND pid <> pg_backend_pid()"
       )
       yield* eventually("it is cut", cut, (rows) => rows.length > 0)
@@ -277,7 +261,7 @@ describe("a replica that goes", () => {
         cuts++ > 0
           ? Effect.void
           : query(
-              servers.standby.url,
+              shared.servers.standby.url,
               "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE '%/* mine */' AND pid <> pg_backend_pid()"
             )
       )
@@ -289,10 +273,10 @@ describe("a replica that goes", () => {
 
   promise("a read that stands in the way of the replay is answered elsewhere", ({ onReplica, sql }) =>
     Effect.gen(function* () {
-      yield* query(servers.primary.url, "INSERT INTO written VALUES (1)")
-      yield* query(servers.standby.url, "ALTER SYSTEM SET max_standby_streaming_delay = '50ms'")
-      yield* query(servers.standby.url, "SELECT pg_reload_conf()")
-      yield* servers.caughtUp
+      yield* query(shared.servers.primary.url, "INSERT INTO written VALUES (1)")
+      yield* query(shared.servers.standby.url, "ALTER SYSTEM SET max_standby_streaming_delay = '50ms'")
+      yield* query(shared.servers.standby.url, "SELECT pg_reload_conf()")
+      yield* shared.servers.caughtUp
       const slow = sql<{
         standby: boolean
       }>`SELECT pg_is_in_recovery() AS standby, pg_sleep(2) FROM written /* behind */`
@@ -300,13 +284,13 @@ describe("a replica that goes", () => {
       yield* eventually(
         "it reads",
         query(
-          servers.standby.url,
+          shared.servers.standby.url,
           "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%/* behind */' AND pid <> pg_backend_pid()"
         ),
         (rows) => rows.length > 0
       )
       // The replay needs the table for itself.
-      yield* query(servers.primary.url, "ALTER TABLE written ADD COLUMN IF NOT EXISTS more integer")
+      yield* query(shared.servers.primary.url, "ALTER TABLE written ADD COLUMN IF NOT EXISTS more integer")
       expect(yield* Fiber.join(reading)).toMatchObject([{ standby: false }])
     })
   )
@@ -316,7 +300,7 @@ describe("a replica that goes", () => {
       yield* onReplica(where)
       const reading = yield* Effect.fork(onReplica(sql`SELECT pg_sleep(60) /* stopped */`))
       const running = query(
-        servers.standby.url,
+        shared.servers.standby.url,
         "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%/* stopped */' AND state = 'active' AND pid <> pg_backend_pid()"
       )
       yield* eventually("it runs", running, (rows) => rows.length === 1)
@@ -333,15 +317,17 @@ describe("how old a replica may be", () => {
     Effect.gen(function* () {
       const bounded = onReplica(where, { maxStaleness: "2 seconds" })
       expect(yield* bounded).toBe(true)
-      yield* query(servers.standby.url, "SELECT pg_wal_replay_pause()")
-      yield* Effect.addFinalizer(() => Effect.ignore(query(servers.standby.url, "SELECT pg_wal_replay_resume()")))
+      yield* query(shared.servers.standby.url, "SELECT pg_wal_replay_pause()")
+      yield* Effect.addFinalizer(() =>
+        Effect.ignore(query(shared.servers.standby.url, "SELECT pg_wal_replay_resume()"))
+      )
       yield* sql`INSERT INTO written VALUES (1)`
       yield* eventually("it is too old", bounded, (standby) => !standby)
       expect(yield* Effect.replicateEffect(bounded, 10)).toEqual(Array(10).fill(false))
       expect(yield* onReplica(where, { maxStaleness: "off" })).toBe(true)
       expect(yield* onReplica(where, { maxStaleness: "1 hour" })).toBe(true)
       expect((yield* pool.status).replicas?.[0]?.staleness).toBeGreaterThan(1_000)
-      yield* query(servers.standby.url, "SELECT pg_wal_replay_resume()")
+      yield* query(shared.servers.standby.url, "SELECT pg_wal_replay_resume()")
       yield* eventually("it has caught up", bounded, (standby) => standby)
       expect(yield* onReplica(sql`SELECT id FROM written`, { maxStaleness: "2 seconds" })).toEqual([{ id: 1 }])
     })
@@ -377,8 +363,10 @@ describe("how old a replica may be", () => {
         if (replication === undefined) return yield* Effect.dieMessage("it has no replicas")
         const age = Effect.map(replication.standing(connection), ({ age = -1 }) => age)
         yield* eventually("it has replayed all", age, (age) => age === 0)
-        yield* query(servers.standby.url, "SELECT pg_wal_replay_pause()")
-        yield* Effect.addFinalizer(() => Effect.ignore(query(servers.standby.url, "SELECT pg_wal_replay_resume()")))
+        yield* query(shared.servers.standby.url, "SELECT pg_wal_replay_pause()")
+        yield* Effect.addFinalizer(() =>
+          Effect.ignore(query(shared.servers.standby.url, "SELECT pg_wal_replay_resume()"))
+        )
         yield* world.sql`INSERT INTO written VALUES (1)`
         yield* eventually("it holds something back", age, (age) => age > 0)
       })
@@ -389,8 +377,10 @@ describe("how old a replica may be", () => {
     ({ onReplica, sql, where }) =>
       Effect.gen(function* () {
         expect(yield* onReplica(where)).toBe(true)
-        yield* query(servers.standby.url, "SELECT pg_wal_replay_pause()")
-        yield* Effect.addFinalizer(() => Effect.ignore(query(servers.standby.url, "SELECT pg_wal_replay_resume()")))
+        yield* query(shared.servers.standby.url, "SELECT pg_wal_replay_pause()")
+        yield* Effect.addFinalizer(() =>
+          Effect.ignore(query(shared.servers.standby.url, "SELECT pg_wal_replay_resume()"))
+        )
         yield* sql`INSERT INTO written VALUES (1)`
         yield* eventually("it is too old", onReplica(where), (standby) => !standby)
       }),

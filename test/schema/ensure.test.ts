@@ -2,7 +2,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { DatabaseSchema, LiveSchema, Table } from "effect-aquifer"
+import { DatabaseSchema, LiveSchema, Table, Transaction } from "effect-aquifer"
 import * as AppSchema from "../../src/app/AppSchema.js"
 import { everywhere, layerOf, products, rows, schema, tables } from "../migration/support.js"
 import { diff, on, prepare, told } from "./changes.js"
@@ -56,6 +56,19 @@ for (const product of everywhere) {
           expect(outcomes(report)).toEqual(["good created", "bad failed", "last created"])
           expect(report.tables[1]?.error?.message).toContain("no_such")
           expect(yield* tables).toEqual(["good", "last"])
+        })
+      )
+    )
+
+    it.live("belongs to the transaction around it: what that takes back is not there", () =>
+      on(product, () =>
+        Effect.gen(function* () {
+          const good = Table.make("good", { id: Table.int.pipe(Table.primaryKey) })
+          const ensured = Effect.flatMap(DatabaseSchema.ensure(DatabaseSchema.make({ good })), (report) =>
+            Effect.fail(outcomes(report))
+          )
+          expect(yield* Effect.flip(Transaction.run(ensured))).toEqual(["good created"])
+          expect(yield* tables).toEqual([])
         })
       )
     )
