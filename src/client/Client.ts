@@ -29,7 +29,7 @@ export const make = (
       config.transformResultNames === undefined
         ? undefined
         : Statement.defaultTransforms(config.transformResultNames, config.transformJson).array
-    const pooled = Facade.make(connections, config.prepare)
+    const pooled = new Facade.Facade(connections, config.prepare)
     /** The statement's way: the innermost session or route of this client, else a connection of the pool for it alone. */
     const acquirer: Effect.Effect<Connection> = Effect.withFiberRuntime((fiber) =>
       Effect.succeed(Session.carrier(connections, fiber.currentContext)?.facade ?? pooled)

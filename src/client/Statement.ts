@@ -73,6 +73,16 @@ interface Site {
   readonly script: boolean
 }
 
+/** A class: each statement has one, see `connection/Bag` for what becomes of literals. */
+class Sent implements Request {
+  constructor(
+    readonly text: string,
+    readonly params: ReadonlyArray<unknown>,
+    readonly prepare: boolean,
+    readonly rows: Request["rows"]
+  ) {}
+}
+
 /** The statements of one client. */
 class Desk {
   readonly sites = new WeakMap<TemplateStringsArray, Site>()
@@ -118,7 +128,7 @@ class Desk {
       return several(carrier, text, form) as Effect.Effect<A, SqlError>
     }
     const prepare = form.named && this.parts.prepare && (site !== undefined || this.repeated(text))
-    const request: Request = { text, params, prepare, rows: form.rows }
+    const request = new Sent(text, params, prepare, form.rows)
     const sent = carrier.runNow === undefined ? carrier.run(request) : carrier.runNow(request, fiber)
     if (isDone(sent)) return Exit.succeed(form.read(sent.value, rows) as A)
     return Effect.mapBoth(sent, {

@@ -19,7 +19,7 @@ import { care, touch } from "./Care.js"
 import * as Deadlines from "./Deadlines.js"
 import type { Carrier } from "./Facade.js"
 import * as Interposed from "./Interposed.js"
-import type { Lease } from "./Lease.js"
+import { Late, type Lease } from "./Lease.js"
 import { leased } from "./Leased.js"
 import * as Pool from "./Pool.js"
 import * as Pools from "./Pools.js"
@@ -131,19 +131,11 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** Where it leads is seen by whoever acquires it. */
-  const lease: Connections["lease"] = (kind, begins = false) => {
-    let claim: Lease<DriverConnection> | undefined
-    const end = () => claim?.end()
-    return {
-      acquire: Effect.withFiberRuntime((fiber) => {
-        const way = carrier(connections, fiber.currentContext)
-        claim = way !== undefined && "lease" in way ? way.lease(kind, begins) : atHome(kind)
-        return claim.acquire
-      }),
-      end,
-      close: Effect.sync(end)
-    }
-  }
+  const lease: Connections["lease"] = (kind, begins = false) =>
+    new Late((fiber) => {
+      const way = carrier(connections, fiber.currentContext)
+      return way !== undefined && "lease" in way ? way.lease(kind, begins) : atHome(kind)
+    })
 
   const deadlines = yield* Deadlines.make
   const pipelines =

@@ -8,11 +8,15 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
+import { Bag, type Member } from "./Bag.js"
 
-interface Entry {
-  readonly at: number
-  readonly stop: Effect.Effect<void>
-  passed: boolean
+class Entry implements Member {
+  place = -1
+  passed = false
+  constructor(
+    readonly at: number,
+    readonly stop: Effect.Effect<void>
+  ) {}
 }
 
 /** @since 0.1.0 @category models */
@@ -35,7 +39,7 @@ export const make = Effect.gen(function* () {
   const scope = yield* Effect.scope
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
-  const entries = new Set<Entry>()
+  const entries = new Bag<Entry>()
   let wakesAt = Number.POSITIVE_INFINITY
 
   /** A later entry is met when the fiber wakes for an earlier one, be that still there or not. */
@@ -72,7 +76,7 @@ export const make = Effect.gen(function* () {
       late: () => E2
     ) =>
       Effect.suspend(() => {
-        const entry: Entry = { at: now() + Duration.toMillis(limit), stop, passed: false }
+        const entry = new Entry(now() + Duration.toMillis(limit), stop)
         entries.add(entry)
         watch(entry.at)
         return Effect.matchCauseEffect(effect, {

@@ -28,7 +28,7 @@ export interface Scene<C> {
   /** Why the last attempt to open a connection failed, unless one succeeded since. */
   readonly obstacle: DatabaseError | undefined
   /** The oldest first. */
-  readonly held: Iterable<Claim<C>>
+  readonly held: ReadonlyArray<Claim<C>>
   readonly now: number
   /** Whether the caller could wait at all. */
   readonly patient: boolean
@@ -52,7 +52,7 @@ export const exhausted = <C>({ settings, snapshot, obstacle, held, now, patient 
   if (snapshot.opening > 0 && snapshot.checkedOut === 0) {
     return unreachable(`${waited}: the database has not answered yet`)
   }
-  const all = Array.from(held, (claim) => ({ span: claim.holder, heldMillis: now - claim.since }))
+  const all = held.map((claim) => ({ span: claim.holder, heldMillis: now - claim.since }))
   const holders = all.slice(0, named)
   const longest = holders.map((holder) => `${holder.span} (${Math.round(holder.heldMillis)} ms)`).join(", ")
   const suspicious = settings.leakThreshold ?? settings.acquireTimeout

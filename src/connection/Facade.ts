@@ -23,30 +23,51 @@ export interface Carrier {
   readonly stream: (request: Request) => Stream.Stream<ReadonlyArray<Row>, DatabaseError>
 }
 
+type Answer<A> = Effect.Effect<A, SqlError>
+type Transform = Parameters<Connection["execute"]>[2]
+
+const transformed = (rows: ReadonlyArray<Row>, transform: Transform) =>
+  transform === undefined ? rows : transform(rows)
+
 /** @since 0.1.0 @category conversions */
 export const sqlError = (error: DatabaseError): SqlError => new SqlError({ cause: error, message: error.reason })
 
-/** @since 0.1.0 @category constructors */
-export const make = (carrier: Carrier, prepare: boolean): Connection => {
-  const run = <A>(request: Request, read: (reply: Reply) => A): Effect.Effect<A, SqlError> =>
-    Effect.mapBoth(carrier.run(request), { onFailure: sqlError, onSuccess: read })
-  const objects = (text: string, params: ReadonlyArray<unknown>, prepare: boolean): Request => ({
-    text,
-    params,
-    prepare,
-    rows: "objects"
-  })
-  return {
-    execute: (text, params, transform) =>
-      run(objects(text, params, prepare), ({ rows }) => (transform === undefined ? rows : transform(rows))),
-    executeRaw: (text, params) => run(objects(text, params, prepare), ({ raw }) => raw),
-    executeValues: (text, params) => run({ text, params, prepare, rows: "arrays" }, ({ rows }) => rows),
-    executeUnprepared: (text, params, transform) =>
-      run(objects(text, params, false), ({ rows }) => (transform === undefined ? rows : transform(rows))),
-    executeStream: (text, params, transform) =>
-      carrier.stream(objects(text, params, prepare)).pipe(
-        Stream.mapError(sqlError),
-        Stream.mapConcatChunk((rows) => Chunk.unsafeFromArray(transform === undefined ? rows : transform(rows)))
-      )
+/** A class: each transaction has one, see `Bag`. @since 0.1.0 @category models */
+export class Facade implements Connection {
+  constructor(
+    private readonly carrier: Carrier,
+    /** Whether its statements are prepared by name. */
+    private readonly prepare: boolean
+  ) {}
+
+  execute(text: string, params: ReadonlyArray<unknown>, transform: Transform): Answer<ReadonlyArray<Row>> {
+    return this.run(this.objects(text, params), ({ rows }) => transformed(rows, transform))
+  }
+
+  executeRaw(text: string, params: ReadonlyArray<unknown>): Answer<unknown> {
+    return this.run(this.objects(text, params), ({ raw }) => raw)
+  }
+
+  executeValues(text: string, params: ReadonlyArray<unknown>): Answer<ReadonlyArray<ReadonlyArray<unknown>>> {
+    return this.run({ text, params, prepare: this.prepare, rows: "arrays" }, ({ rows }) => rows)
+  }
+
+  executeUnprepared(text: string, params: ReadonlyArray<unknown>, transform: Transform): Answer<ReadonlyArray<Row>> {
+    return this.run(this.objects(text, params, false), ({ rows }) => transformed(rows, transform))
+  }
+
+  executeStream(text: string, params: ReadonlyArray<unknown>, transform: Transform): Stream.Stream<Row, SqlError> {
+    return this.carrier.stream(this.objects(text, params)).pipe(
+      Stream.mapError(sqlError),
+      Stream.mapConcatChunk((rows) => Chunk.unsafeFromArray(transformed(rows, transform)))
+    )
+  }
+
+  private objects(text: string, params: ReadonlyArray<unknown>, prepare = this.prepare): Request {
+    return { text, params, prepare, rows: "objects" }
+  }
+
+  private run<A>(request: Request, read: (reply: Reply) => A): Answer<A> {
+    return Effect.mapBoth(this.carrier.run(request), { onFailure: sqlError, onSuccess: read })
   }
 }

@@ -7,6 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Alarm } from "./Alarm.js"
+import type { Held } from "./Held.js"
 import type { Claim } from "./Lease.js"
 import type { Workers } from "./Workers.js"
 
@@ -18,8 +19,7 @@ export class Leaks<C> {
 
   constructor(
     private readonly thresholdMillis: number,
-    /** The oldest first. */
-    private readonly held: Iterable<Claim<C>>,
+    private readonly held: Held<C>,
     private readonly workers: Workers,
     now: () => number
   ) {
@@ -31,7 +31,7 @@ export class Leaks<C> {
   }
 
   private report(at: number): number {
-    for (const claim of this.held) {
+    for (const claim of this.held.byAge) {
       if (claim.reported) continue
       const due = claim.since + this.thresholdMillis
       if (due > at) return due

@@ -7,10 +7,12 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Tracer from "effect/Tracer"
 import type { DatabaseError } from "../model/DatabaseError.js"
+import type { Member } from "./Bag.js"
 import type { Slot } from "./Slot.js"
 
 const spanAnnotation = Symbol.for("effect/SpanAnnotation")
@@ -18,13 +20,22 @@ const spanAnnotation = Symbol.for("effect/SpanAnnotation")
 /** Where a lease stands. @since 0.1.0 @category models */
 export type LeaseState = "new" | "waiting" | "held" | "closed"
 
+/** Where claims are made and given back: a pool. @since 0.1.0 @category models */
+export interface Desk<C> {
+  acquire(claim: Claim<C>): Effect.Effect<C, DatabaseError>
+  giveBack(claim: Claim<C>): void
+}
+
 /**
- * What the pool writes into a lease; only the pool does.
+ * A lease, and what its pool writes into it; only the pool does.
  *
  * @since 0.1.0
  * @category models
  */
-export class Claim<C> {
+export class Claim<C> implements Lease<C>, Member {
+  place = -1
+  /** Which of its pool's holders it was, counted from 1. */
+  number = 0
   state: LeaseState = "new"
   slot: Slot<C> | undefined
   resume: ((answer: Exit.Exit<C, DatabaseError>) => void) | undefined
@@ -39,6 +50,20 @@ export class Claim<C> {
   fiber = -1
   /** What the holder was doing, kept as a reference: its name is looked up only when somebody asks. */
   context: Context.Context<never> = Context.empty()
+
+  constructor(private readonly desk: Desk<C>) {}
+
+  get acquire(): Effect.Effect<C, DatabaseError> {
+    return this.desk.acquire(this)
+  }
+
+  end(): void {
+    this.desk.giveBack(this)
+  }
+
+  get close(): Effect.Effect<void> {
+    return Effect.sync(() => this.end())
+  }
 
   /** The holder's span, for "who keeps the connections?". */
   get holder(): string {
@@ -67,7 +92,29 @@ export interface Lease<C> {
   /** Waits for a connection, never longer than the pool's acquire timeout. To be run once, before `close`. */
   readonly acquire: Effect.Effect<C, DatabaseError>
   /** Gives everything back; may be called twice. */
-  readonly end: () => void
+  end(): void
   /** `end` as an effect, to be run where nothing interrupts. */
   readonly close: Effect.Effect<void>
+}
+
+/** A lease of what only its acquisition tells. @since 0.1.0 @category models */
+export class Late<C> implements Lease<C> {
+  private lease: Lease<C> | undefined
+
+  constructor(private readonly find: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => Lease<C>) {}
+
+  get acquire(): Effect.Effect<C, DatabaseError> {
+    return Effect.withFiberRuntime((fiber) => {
+      this.lease = this.find(fiber)
+      return this.lease.acquire
+    })
+  }
+
+  end(): void {
+    this.lease?.end()
+  }
+
+  get close(): Effect.Effect<void> {
+    return Effect.sync(() => this.end())
+  }
 }

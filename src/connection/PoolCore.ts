@@ -14,9 +14,10 @@ import type * as Stream from "effect/Stream"
 import { type DatabaseError, PoolClosed, type PoolSnapshot } from "../model/DatabaseError.js"
 import { Closing } from "./Closing.js"
 import { exhausted, overloaded, type Vain } from "./Exhausted.js"
+import { Held } from "./Held.js"
 import { Idle } from "./Idle.js"
 import { Leaks } from "./Leaks.js"
-import { Claim, type Lease } from "./Lease.js"
+import { Claim, type Desk, type Lease } from "./Lease.js"
 import { within } from "./Limit.js"
 import { millisOf, type Settings, sheddingOf } from "./Settings.js"
 import type { Shedding } from "./Shedding.js"
@@ -28,10 +29,9 @@ import { Watchers } from "./Watchers.js"
 import type { Workers } from "./Workers.js"
 
 /** The machine. @since 0.1.0 @category models */
-export class PoolCore<C> {
+export class PoolCore<C> implements Desk<C> {
   private readonly idle: Idle<C>
-  /** The oldest holder first. */
-  private readonly held = new Set<Claim<C>>()
+  private readonly held = new Held<C>()
   private readonly waiting: Waiting<C>
   private readonly supply: Supply<C>
   private readonly shedding: Shedding | undefined
@@ -105,9 +105,7 @@ export class PoolCore<C> {
   // --- callers
 
   lease(): Lease<C> {
-    const claim = new Claim<C>()
-    const end = () => this.giveBack(claim)
-    return { acquire: this.acquire(claim), end, close: Effect.sync(end) }
+    return new Claim<C>(this)
   }
 
   /** For what runs on the caller's stack, where nothing interrupts it: no claim is needed, and none has to wait. */
@@ -124,7 +122,7 @@ export class PoolCore<C> {
     }
   }
 
-  private acquire(claim: Claim<C>): Effect.Effect<C, DatabaseError> {
+  acquire(claim: Claim<C>): Effect.Effect<C, DatabaseError> {
     return Effect.withFiberRuntime<C, DatabaseError>((fiber) => {
       if (claim.state !== "new") return Effect.dieMessage("A lease is acquired once, and before it is closed")
       if (this.closed) return this.isClosed()
@@ -154,14 +152,14 @@ export class PoolCore<C> {
     })
   }
 
-  private giveBack(claim: Claim<C>) {
+  giveBack(claim: Claim<C>): void {
     if (claim.state === "waiting") this.waiting.leave(claim)
     claim.state = "closed"
-    const slot = claim.slot
-    if (slot === undefined) return this.watchers.tell()
+    const { slot } = claim
     claim.slot = undefined
     this.held.delete(claim)
-    this.takeBack(slot)
+    if (slot === undefined) this.watchers.tell()
+    else this.takeBack(slot)
   }
 
   private takeBack(slot: Slot<C>) {
@@ -388,8 +386,9 @@ export class PoolCore<C> {
 
   private inVain(why: Vain): Answer<C> {
     this.totals[why === "shed" ? "shed" : "timeouts"]++
-    const { settings, held, shedding } = this
+    const { settings, shedding } = this
     const { obstacle } = this.supply
+    const held = this.held.byAge
     return Exit.fail(
       why === "shed" && shedding !== undefined
         ? overloaded(shedding, this.waiting.length)

@@ -165,7 +165,7 @@ export const make = (parts: Parts, bound: number, outer: Held | undefined): Rout
     ...carrier,
     owner: parts.owner,
     outer,
-    facade: Facade.make(carrier, parts.prepare),
+    facade: new Facade.Facade(carrier, parts.prepare),
     script: (text) =>
       leased(
         () => lease(parts.textOf(text).kind, false),

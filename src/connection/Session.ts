@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { DriverConnection, Reply, Request, Row } from "../Dialect.js"
 import { type DatabaseError, isDatabaseError, TransactionAborted, TransactionClosed } from "../model/DatabaseError.js"
-import { type Begin, mayBeRefused } from "./Begin.js"
+import { type Begin, Begun, mayBeRefused, type Pending } from "./Begin.js"
 import * as Facade from "./Facade.js"
 import { Identity } from "./Identity.js"
 import { within } from "./Limit.js"
@@ -21,7 +21,7 @@ import type { Entry } from "./SessionTag.js"
 import type { Text } from "./Texts.js"
 import { Turns } from "./Turn.js"
 
-export type { Begin } from "./Begin.js"
+export { type Begin, Begun, Pending } from "./Begin.js"
 export { attempt, carrier, current, entry, isRouted, outside, provide } from "./SessionTag.js"
 
 /** What a session is made of. @since 0.1.0 @category models */
@@ -72,7 +72,7 @@ export class Session {
   /** Whether the transaction lived on after `firstError`. */
   private survived = false
   /** Sent and not yet answered: BEGIN and savepoints nobody knows to hold. */
-  private unproved: ReadonlyArray<Pending> = none
+  private unproved: ReadonlyArray<Beginner> = none
   /** None where its statements do not wait for each other. */
   private readonly turns: Turns | undefined
   private readonly limit: Duration.Duration
@@ -89,7 +89,7 @@ export class Session {
     this.attempt = parts.attempt ?? 0
     this.identity = parts.parent?.identity ?? new Identity(parts.asksId)
     this.limit = parts.limit
-    this.facade = Facade.make(this, parts.prepare)
+    this.facade = new Facade.Facade(this, parts.prepare)
     this.turns = parts.freely === true ? undefined : new Turns(parts.limit)
   }
 
@@ -120,7 +120,7 @@ export class Session {
       const first = pending[0]
       if (first === undefined) return this.send(request)
       // A single BEGIN or SAVEPOINT travels in front of the statement; several go ahead as one script.
-      if (pending.length > 1 || first.begin.script === true || (first.session.depth > 0 && mayBeRefused(request))) {
+      if (pending.length > 1 || first.begin.script || (first.session.depth > 0 && mayBeRefused(request))) {
         return Effect.zipRight(this.open, this.send(request))
       }
       this.begins(pending)
@@ -138,11 +138,7 @@ export class Session {
       const first = pending[0]
       const sent = (begin?: string) => this.sendAll(requests, send, begin)
       if (first === undefined) return sent()
-      if (
-        pending.length > 1 ||
-        first.begin.script === true ||
-        (first.session.depth > 0 && requests.some(mayBeRefused))
-      ) {
+      if (pending.length > 1 || first.begin.script || (first.session.depth > 0 && requests.some(mayBeRefused))) {
         return Effect.flatMap(this.open, () => sent())
       }
       this.begins(pending)
@@ -234,14 +230,14 @@ export class Session {
     })
   }
 
-  private pending(): ReadonlyArray<Pending> {
+  private pending(): ReadonlyArray<Beginner> {
     const outer = this.parent === undefined ? none : this.parent.pending()
     return this.begin._tag === "pending" ? [...outer, { session: this, begin: this.begin }] : outer
   }
 
   /** Whatever becomes of the answer, the texts may have reached the server; back to pending only where it says they did not hold. */
-  private begins(pending: ReadonlyArray<Pending>): void {
-    for (const { session, begin } of pending) session.begin = { _tag: "begun", text: begin.text }
+  private begins(pending: ReadonlyArray<Beginner>): void {
+    for (const { session, begin } of pending) session.begin = new Begun(begin.text)
     this.unproved = pending
   }
 
@@ -378,7 +374,7 @@ export class Session {
 
 const none: ReadonlyArray<never> = []
 
-interface Pending {
+interface Beginner {
   readonly session: Session
-  readonly begin: Begin & { readonly _tag: "pending" }
+  readonly begin: Pending
 }

@@ -127,10 +127,15 @@ const sessionOf = (run: Run, connection: DriverConnection, within: Within): Sess
   new Session.Session({
     owner: run.connections,
     connection: run.tap?.(connection) ?? connection,
-    begin: within._tag === "none" ? { _tag: "none" } : { _tag: within._tag, text: within.text },
+    begin: beginOf(within),
     limit: run.connections.config.pool.acquireTimeout,
     prepare: false
   })
+
+const beginOf = (within: Within): Session.Begin => {
+  if (within._tag === "none") return within
+  return within._tag === "pending" ? new Session.Pending(within.text, false) : new Session.Begun(within.text)
+}
 
 /** Nothing of the body is at work any more. */
 const over = (session: Session.Session, within: Within): Effect.Effect<void> =>

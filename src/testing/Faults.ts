@@ -191,7 +191,7 @@ const interpose =
           }
           return FaultyConnection.after(wait, Effect.zipRight(failing(actions, "acquire"), lease.acquire))
         }),
-        end: lease.end,
+        end: () => lease.end(),
         close: lease.close
       })
     }))

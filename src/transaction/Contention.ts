@@ -77,19 +77,19 @@ export class Contention {
     return before
   }
 
-  /** The attempt, after what it has to wait for: its turn, or who is alone now. `bounded` ends the wait. */
+  /** The attempt, after what it has to wait for: its turn, or who is alone now. `within` ends the wait. */
   inTurn<A, E, R>(
     loser: Loser | undefined,
-    bounded: Bounded,
+    within: { readonly bounded: Bounded },
     attempt: Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | StatementTimeoutError, R> {
     if (loser !== undefined) {
       return Effect.ensuring(
-        Effect.zipRight(bounded(this.enter(loser)), attempt),
+        Effect.zipRight(within.bounded(this.enter(loser)), attempt),
         Effect.sync(() => this.leave(loser))
       )
     }
-    return this.alone === undefined ? attempt : Effect.zipRight(bounded(this.open.wait(calmLimit)), attempt)
+    return this.alone === undefined ? attempt : Effect.zipRight(within.bounded(this.open.wait(calmLimit)), attempt)
   }
 
   private enter(loser: Loser): Effect.Effect<void> {
@@ -114,14 +114,16 @@ export class Contention {
     next?.come.give()
   }
 
-  /** A writing transaction is at work, until what this gives is called: once its connection is back. */
-  begins(loser: Loser | undefined): () => void {
+  /** A writing transaction is at work, until its connection is back. */
+  begin(): void {
     this.writers++
-    return () => {
-      this.writers--
-      if (this.writers === 0) this.calm.give()
-      if (loser !== undefined) this.leave(loser)
-    }
+  }
+
+  /** It no longer is. */
+  end(loser: Loser | undefined): void {
+    this.writers--
+    if (this.writers === 0) this.calm.give()
+    if (loser !== undefined) this.leave(loser)
   }
 
   private queued(loser: Loser): Effect.Effect<void> {

@@ -7,32 +7,32 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as FiberRef from "effect/FiberRef"
 import { dual } from "effect/Function"
-import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Connections from "../connection/Connections.js"
 import { readsOnly } from "../connection/Route.js"
 import * as Session from "../connection/Session.js"
 import { isTraced } from "../connection/Tracing.js"
 import type { Dialect, DriverConnection } from "../Dialect.js"
-import { type DatabaseError, RetriesExhausted, UnsupportedError } from "../model/DatabaseError.js"
+import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
 import type { TransactionMode } from "../model/TransactionMode.js"
 import * as Budget from "./Budget.js"
 import * as Contention from "./Contention.js"
 import * as Deadline from "./Deadline.js"
 import * as Ending from "./Ending.js"
+import { inSession } from "./inSession.js"
 import type { Confirm } from "./Outcome.js"
 import * as Restart from "./Restart.js"
-import * as Retry from "./Retry.js"
+import type * as Retry from "./Retry.js"
 import * as Sandbox from "./Sandbox.js"
+import { Tries } from "./Tries.js"
 import { refusedIn, transientIn } from "./Verdict.js"
+
+export { retries } from "./Tries.js"
 
 /** All optional. @since 0.1.0 @category models */
 export interface Options extends TransactionMode {
@@ -54,12 +54,6 @@ export interface Options extends TransactionMode {
   /** What to do about a COMMIT whose answer is lost; `ask-server` by default. */
   readonly confirm?: Confirm | undefined
 }
-
-/** Transactions run again after a transient failure. @since 0.1.0 @category metrics */
-export const retries = Metric.counter("aquifer.transaction.retries", {
-  description: "Transactions run again after a transient failure",
-  incremental: true
-})
 
 /** Which try of the transaction this is, counted from 1; 0 outside of one. @since 0.1.0 @category accessors */
 export const attempt: Effect.Effect<number> = Effect.withFiberRuntime((fiber) =>
@@ -143,80 +137,32 @@ const outermost = <A, E, R>(
   const budget = Budget.of(connections)
   budget.earn()
   return Deadline.use(options.timeout, (deadline) => {
-    const failures: Array<DatabaseError> = []
-    let next: Retry.Next | undefined
     const contention = inside || options.access === "read only" ? undefined : Contention.of(connections)
-    let loser: Contention.Loser | undefined
-    const again: Restart.Again = (transient) =>
-      Effect.flatMap(Retry.enclosing, (enclosing) => {
-        failures.push(transient)
-        if (transient.recovery === "restart") loser = contention?.lost(loser)
-        const policies = Retry.decide(options.retry ?? enclosing, connections.config.retry)
-        next ??= Retry.stepper(Retry.byClass(policies))
-        return failedTry(failures.length, transient).pipe(
-          Effect.zipRight(next(transient)),
-          Effect.flatMap((wait): Effect.Effect<boolean, DatabaseError> => {
-            if (wait === undefined) {
-              return failures.length > 1 ? Effect.fail(exhausted(failures, transient)) : Effect.succeed(false)
-            }
-            const affordable = Retry.isOfConnection(transient) ? budget.spend : Effect.succeed(true)
-            return Effect.flatMap(
-              affordable,
-              (may): Effect.Effect<boolean, DatabaseError> =>
-                may
-                  ? Effect.as(Effect.zipRight(deadline.wait(wait, transient), Metric.increment(retries)), true)
-                  : Effect.fail(exhausted(failures, transient, Budget.hint))
-            )
-          })
-        )
-      })
-    const bounded: Deadline.Bounded = (effect) => deadline.bounded(effect, failures.at(-1))
-    const enter = () => contention?.begins(loser)
-    const tries: Tries = { next: () => failures.length + 1, bounded, again, enter }
-    const attempt = (): Effect.Effect<A, E | DatabaseError, R> => {
-      const once = attemptOnce(connections, effect, options, connection, tries)
-      const tried = contention === undefined ? once : contention.inTurn(loser, bounded, once)
-      return Effect.flatMap(tried, ({ exit, transient }) =>
-        transient === undefined ? exit : Effect.flatMap(again(transient), (may) => (may ? attempt() : exit))
+    const tries = new Tries(connections, options.retry, deadline, budget, contention)
+    const attempt = (): Effect.Effect<A, E | DatabaseError, R> =>
+      Effect.flatMap(
+        tries.inTurn(attemptOnce(connections, effect, options, connection, tries)),
+        ({ exit, transient }) =>
+          transient === undefined ? exit : Effect.flatMap(tries.again(transient), (may) => (may ? attempt() : exit))
       )
-    }
     return attempt()
   })
 }
 
 const unsupported = (operation: string, reason: string) => new UnsupportedError({ operation, reason })
 
-const failedTry = (attempt: number, error: DatabaseError): Effect.Effect<void> =>
-  Effect.logDebug(`transaction attempt ${attempt} failed: ${error.message}`).pipe(
-    Effect.zipRight(Effect.zip(Effect.currentSpan, Clock.currentTimeNanos)),
-    Effect.map(([span, now]) =>
-      span.event("transaction attempt failed", now, { attempt, "error.type": error._tag, error: error.message })
-    ),
-    Effect.ignore
-  )
-
 type Ended<A, E> = Restart.Ended<A, E>
-
-/** What the tries of one transaction share. */
-interface Tries {
-  /** The number of the next one. */
-  readonly next: () => number
-  readonly bounded: Deadline.Bounded
-  readonly again: Restart.Again
-  /** To be said when one begins; what it gives, when its connection is back. */
-  readonly enter: () => (() => void) | undefined
-}
 
 const attemptOnce = <A, E, R>(
   connections: Connections.Connections,
   body: Effect.Effect<A, E, R>,
   options: Options,
   connection: DriverConnection | undefined,
-  { again, bounded, enter, next }: Tries
+  tries: Tries
 ): Effect.Effect<Ended<A, E>, never, R> =>
   Effect.uninterruptibleMask((restore) => {
     let committed: Session.Session | undefined
-    const over = enter()
+    tries.begin()
     const { begin, restart } = connections.dialect.transaction
     const once = (connection: DriverConnection, begin: Session.Begin) => {
       const doubt = options.access === "read only" ? "wrote nothing" : (options.confirm ?? "ask-server")
@@ -228,14 +174,14 @@ const attemptOnce = <A, E, R>(
           outer: Session.entry(fiber.currentContext),
           limit: connections.config.pool.acquireTimeout,
           prepare: connections.config.prepare,
-          attempt: next(),
+          attempt: tries.number,
           asksId: doubt === "ask-server" && connections.dialect.fate._tag === "Some" ? connections.textOf : undefined
         })
         const kept: Ending.Kept | undefined =
           restart._tag === "None" ? undefined : (exit) => transientIn(session, exit)?.recovery === "restart"
         const end = (exit: Exit.Exit<A, E | DatabaseError>) =>
           Ending.transaction(connections, session, exit, doubt, kept)
-        return Effect.flatMap(bodyIn(session, bounded(body), restore, end), (exit) => {
+        return Effect.flatMap(inSession(session, tries.bounded(body), restore, end), (exit) => {
           if (Exit.isSuccess(exit)) committed = session
           const transient = transientIn(session, exit)
           if (transient !== undefined || Exit.isSuccess(exit) || options.access === "read only") {
@@ -251,26 +197,26 @@ const attemptOnce = <A, E, R>(
       return restart._tag === "None"
         ? first
         : Restart.onIt(connections, connection, restart.value, first, {
-            once: Effect.suspend(() => once(connection, { _tag: "begun", text: "" })),
-            again: (transient) => restore(again(transient))
+            once: Effect.suspend(() => once(connection, new Session.Begun(""))),
+            again: (transient) => restore(tries.again(transient))
           })
     }
     // Once the connection is back: what runs then may want one.
     const afterwards = (ended: Ended<A, E>): Effect.Effect<Ended<A, E>> => {
-      over?.()
+      tries.end()
       return committed === undefined || committed.afterCommit.length === 0
         ? Effect.succeed(ended)
         : Effect.as(Effect.forEach(committed.afterCommit, afterwardsAlone, { discard: true }), ended)
     }
     const died = (cause: Cause.Cause<never>) => {
-      over?.()
+      tries.end()
       return Effect.failCause(cause)
     }
     if (connection !== undefined) {
       return Effect.matchCauseEffect(within(connection), { onSuccess: afterwards, onFailure: died })
     }
     const lease = connections.lease(options.access === "read only" ? "read" : "write", true)
-    const leased = Effect.matchCauseEffect(restore(bounded(lease.acquire)), {
+    const leased = Effect.matchCauseEffect(restore(tries.bounded(lease.acquire)), {
       onSuccess: within,
       onFailure: (cause): Effect.Effect<Ended<A, E>> => {
         const exit = Exit.failCause(cause)
@@ -299,38 +245,8 @@ const beginning = (
   const settings = Object.entries(options.settings ?? {}).map(([name, value]) => transaction.setting?.(name, value))
   const behind = [...settings, ...savepoint.map(transaction.savepoint)]
   return behind.length === 0
-    ? { _tag: "pending", text: begin }
-    : { _tag: "pending", text: [begin, ...behind].join("; "), script: true }
-}
-
-/**
- * The body with the session in its context, then `end`. The context is set and set back by hand: nothing can come in between
- * here, and `mapInputContext` costs five times as much.
- */
-const bodyIn = <A, E, R, B>(
-  session: Session.Session,
-  body: Effect.Effect<A, E, R>,
-  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
-  end: (exit: Exit.Exit<A, E>) => Effect.Effect<B>
-): Effect.Effect<B, never, R> =>
-  Effect.withFiberRuntime((fiber) => {
-    const context = fiber.currentContext
-    setContext(fiber, Session.provide(context, session))
-    const back = (exit: Exit.Exit<A, E>) => {
-      setContext(fiber, context)
-      return end(exit)
-    }
-    return Effect.matchCauseEffect(restore(body), {
-      onSuccess: (value) => back(Exit.succeed(value)),
-      onFailure: (cause) => back(Exit.failCause(cause))
-    })
-  })
-
-/** What `FiberRef.set` of the context does, without three operations of the fiber. */
-const setContext = (fiber: Fiber.RuntimeFiber<unknown, unknown>, context: Context.Context<never>): void => {
-  // The fiber's own class has it; the interface handed to users has not (effect 3.22, internal/fiberRuntime.ts).
-  const own = fiber as unknown as { setFiberRef: <A>(ref: FiberRef.FiberRef<A>, value: A) => void }
-  own.setFiberRef(FiberRef.currentContext, context)
+    ? new Session.Pending(begin, false)
+    : new Session.Pending([begin, ...behind].join("; "), true)
 }
 
 const nested = <A, E, R>(
@@ -360,7 +276,7 @@ const nested = <A, E, R>(
           prepare: connections.config.prepare
         })
         const end = (exit: Exit.Exit<A, E | DatabaseError>) => Ending.savepoint(connections, session, name, exit)
-        return Effect.flatMap(bodyIn(session, bounded(effect), restore, end), (exit) => {
+        return Effect.flatMap(inSession(session, bounded(effect), restore, end), (exit) => {
           if (Exit.isSuccess(exit)) parent.afterCommit.push(...session.afterCommit)
           // What a rollback to the savepoint undid is no failure of the outer transaction; a lost session is.
           else if (parent.connection.status() === "broken") parent.firstError ??= session.firstError
@@ -374,16 +290,6 @@ const nested = <A, E, R>(
 /** Each on its own: one that dies does not keep the others from running, and none changes what was committed. */
 const afterwardsAlone = (effect: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.catchAllCause(effect, (cause) => Effect.logError("an afterCommit effect died", cause))
-
-const exhausted = (attempts: ReadonlyArray<DatabaseError>, last: DatabaseError, hint?: string) =>
-  new RetriesExhausted({
-    operation: last.operation,
-    reason: `${attempts.length} ${attempts.length === 1 ? "attempt" : "attempts"} failed, the last with ${last._tag}: ${last.reason}`,
-    hint,
-    cause: last,
-    attempts,
-    last
-  })
 
 /**
  * `run` for a part of a transaction: it is undone alone when it fails. Outside of a transaction it is one.

@@ -50,26 +50,24 @@ const nothing: ReadonlyArray<Close> = []
 export const make = (limit: number): PreparedStatements => {
   const known = new Map<string, Prepared>()
   let closes: Array<Close> = []
-  /** The newest of all, which need not be moved to the end again. */
-  let last: Prepared | undefined
   let shared = false
   return {
     share: () => {
       shared = true
     },
     use: (text) => {
-      if (last?.text === text && !shared) return [last, false]
       const found = known.get(text)
       if (found !== undefined) {
         if (shared) delete found.columns
-        last = found
-        known.delete(text)
-        known.set(text, found)
+        // Which was used last matters to nobody while there is room.
+        if (known.size > limit / 2) {
+          known.delete(text)
+          known.set(text, found)
+        }
         return [found, false]
       }
       const made: Prepared = { name: nameOf(text), text }
       known.set(text, made)
-      last = made
       if (known.size > limit) {
         for (const oldest of known.values()) {
           known.delete(oldest.text)
@@ -82,12 +80,10 @@ export const make = (limit: number): PreparedStatements => {
     forget: (statement) => {
       if (known.get(statement.text) !== statement) return
       known.delete(statement.text)
-      last = undefined
       closes.push({ type: "S", name: statement.name })
     },
     clear: () => {
       known.clear()
-      last = undefined
       closes = closes.filter((close) => close.type === "P")
     },
     close: (close) => {
