@@ -64,14 +64,17 @@ const slice = async ({ loop }: Contender, millis: number) => {
 
 const warm = async ({ loop }: Contender, { slice, warm }: Effort) => {
   let done = 0
-  const end = performance.now() + warm.millis
-  while (done < warm.operations && performance.now() < end) await loop(performance.now() + slice, () => done++)
+  const end = performance.now() + warm.millis / passes
+  while (done < warm.operations / passes && performance.now() < end) await loop(performance.now() + slice, () => done++)
 }
+
+/** In turns: what the engine learns from one makes it compile anew what it had compiled for the others. */
+const passes = 4
 
 /** All contenders, interleaved. */
 export const compare = async (contenders: ReadonlyArray<Contender>, effort: Effort): Promise<Array<Figure>> => {
   const slices = contenders.map((): Array<Omit<Figure, "name" | "ratio">> => [])
-  for (const contender of contenders) await warm(contender, effort)
+  for (let pass = 0; pass < passes; pass++) for (const contender of contenders) await warm(contender, effort)
   for (let round = 0; round < effort.rounds; round++) {
     // Nobody asks for a collection: it would throw away optimised code, and make whoever comes next compile his again.
     for (let turn = 0; turn < contenders.length; turn++) {
