@@ -10,22 +10,20 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Client from "./client/Client.js"
 import * as Listen from "./client/Listen.js"
 import * as Connections from "./connection/Connections.js"
 import { Pool } from "./connection/Pool.js"
-import * as Route from "./connection/Route.js"
-import * as Session from "./connection/Session.js"
 import { Dialect } from "./Dialect.js"
 import * as Dialects from "./dialect/index.js"
 import * as DatabaseConfig from "./model/DatabaseConfig.js"
-import type { DatabaseError, UnsupportedError } from "./model/DatabaseError.js"
+import type { DatabaseError } from "./model/DatabaseError.js"
 import * as PromiseClient from "./PromiseClient.js"
+
+export { onReplica, type ReplicaOptions } from "./client/onReplica.js"
 
 /** What a database layer provides. @since 0.1.0 @category models */
 export type Services = SqlClient.SqlClient | Dialect | Pool | DatabaseConfig.DatabaseConfig
@@ -103,52 +101,3 @@ export const DatabaseLive: Layer.Layer<Services, Failure> = from(DatabaseConfig.
  * @category constructors
  */
 export const promise = (options: Options): Promise<PromiseClient.PromiseClient> => PromiseClient.open(layer(options))
-
-/** @since 0.1.0 @category models */
-export interface ReplicaOptions {
-  /** The most the data may be behind the primary's; without it the configuration's `maxStaleness`. */
-  readonly maxStaleness?: DatabaseConfig.LimitInput | undefined
-}
-
-/**
- * The effect's statements go to a replica, or to the primary when no replica answers or all are older than `maxStaleness`. One
- * replica, the least busy at the start, serves the whole effect as long as it is fit; a statement that loses it, or stands in
- * the way of its replay, is sent again elsewhere. Each statement sees data of its own moment: who needs one view of them runs
- * a `Transaction` inside, which stays on one session and is read only (a standby has no `serializable`).
- *
- * Nothing inside can write, wherever it runs: a write is a `ReadOnlyError`, with replicas and without. Inside a transaction of
- * the same client this changes nothing: the effect belongs to the transaction, on its connection, and sees what that has
- * written. A database without replicas answers itself.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const onReplica: {
-  (
-    options?: ReplicaOptions
-  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | UnsupportedError, R | SqlClient.SqlClient>
-  <A, E, R>(
-    effect: Effect.Effect<A, E, R>,
-    options?: ReplicaOptions
-  ): Effect.Effect<A, E | UnsupportedError, R | SqlClient.SqlClient>
-} = dual(
-  (args) => Effect.isEffect(args[0]),
-  <A, E, R>(effect: Effect.Effect<A, E, R>, options: ReplicaOptions = {}) =>
-    Effect.flatMap(Connections.current, (connections) =>
-      Effect.withFiberRuntime<A, E, R>((fiber) => {
-        const around = Session.carrier(connections, fiber.currentContext)
-        if (around instanceof Session.Session || (around !== undefined && options.maxStaleness === undefined))
-          return effect
-        return Effect.mapInputContext(effect, (context: Context.Context<R>) =>
-          Route.provide(context, connections.route(bound(connections, options), Session.entry(fiber.currentContext)))
-        )
-      })
-    )
-)
-
-/** In milliseconds. */
-const bound = ({ config }: Connections.Connections, { maxStaleness }: ReplicaOptions): number => {
-  if (maxStaleness === undefined) return Duration.toMillis(config.maxStaleness ?? Duration.infinity)
-  const millis = maxStaleness === "off" ? 0 : Duration.toMillis(Duration.decode(maxStaleness))
-  return millis === 0 ? Number.POSITIVE_INFINITY : millis
-}

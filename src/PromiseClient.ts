@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
+import { onReplica, type ReplicaOptions } from "./client/onReplica.js"
 import type { Services } from "./Database.js"
 import { explain } from "./model/DatabaseConfig.js"
 import { type DatabaseError, refine } from "./model/DatabaseError.js"
@@ -38,6 +39,11 @@ export interface Queries {
    * a savepoint.
    */
   readonly transaction: <A>(body: (tx: Queries) => Promise<A>, options?: Transaction.Options) => Promise<A>
+  /**
+   * What `body` reads comes from a replica no older than `maxStaleness`, else from the primary; a write in there rejects with
+   * a `ReadOnlyError`. Inside a transaction it belongs to that.
+   */
+  readonly onReplica: <A>(body: (there: Queries) => Promise<A>, options?: ReplicaOptions) => Promise<A>
   /** Any Effect that needs nothing but the database; inside a transaction it belongs to it. */
   readonly run: <A, E>(effect: Effect.Effect<A, E, Services>) => Promise<A>
 }
@@ -86,17 +92,18 @@ const queries = (runtime: Runtime.Runtime<Services>): Queries => {
     run,
     query: <Row extends object>(strings: TemplateStringsArray, ...values: ReadonlyArray<unknown>) =>
       run(sql<Row>(strings, ...values)),
-    transaction: (body, options) => run(Transaction.run(within(body), options)).catch(unwrapOwn)
+    transaction: (body, options) => run(Transaction.run(within(body), options)).catch(unwrapOwn),
+    onReplica: (body, options) => run(onReplica(within(body), options)).catch(unwrapOwn)
   }
 }
 
-/** The body of a transaction, its statements in that transaction's context. */
-const within = <A>(body: (tx: Queries) => Promise<A>): Effect.Effect<A, Own, Services> =>
+/** The body, its statements in the context it is run in: the transaction's, or where reads go to a replica. */
+const within = <A>(body: (queries: Queries) => Promise<A>): Effect.Effect<A, Own, Services> =>
   Effect.flatMap(Effect.runtime<Services>(), (runtime) =>
     Effect.tryPromise({ try: () => body(queries(runtime)), catch: (error) => new Own(error) })
   )
 
-/** What the body threw, on its way through the transaction; under `error`, where a transient failure is looked for. */
+/** What the body threw, on its way through what is around it; under `error`, where a transient failure is looked for. */
 class Own {
   constructor(readonly error: unknown) {}
 }

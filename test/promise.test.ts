@@ -11,7 +11,9 @@ import { isDatabaseError, SerializationError, UniqueViolation } from "../src/mod
 import * as PromiseClient from "../src/PromiseClient.js"
 import { command } from "./cli/command.js"
 import { freshFile } from "./cli/folder.js"
+import { eventually } from "./reliability/world.js"
 import { freshDatabase } from "./support/server.js"
+import { sharedPair } from "./support/sharedPair.js"
 
 const products: Readonly<Record<string, Effect.Effect<string, unknown, Scope.Scope>>> = {
   sqlite: Effect.map(freshFile("promise.db"), (path) => `sqlite:${path}`),
@@ -122,6 +124,34 @@ describe.each(Object.entries(products))("Promises on %s", (_, fresh) => {
     expect(await names(db)).toEqual(["in time"])
   })
 
+  test("where reads go to a replica nothing is written, and what the body throws is rejected as it is", async (db) => {
+    await db.query`INSERT INTO people VALUES (1, 'a')`
+    expect(await db.onReplica(names)).toEqual(["a"])
+    expect(await db.onReplica((there) => there.transaction(names), { maxStaleness: "1 minute" })).toEqual(["a"])
+    const insert = (there: PromiseClient.Queries) => there.query`INSERT INTO people VALUES (2, 'b')`
+    expect(await rejection(db.onReplica(insert))).toMatchObject({ _tag: "ReadOnlyError" })
+    expect(await rejection(db.onReplica((there) => there.transaction(insert)))).toMatchObject({ _tag: "ReadOnlyError" })
+    const mine = new Error("changed my mind")
+    expect(
+      await rejection(
+        db.onReplica(async (there) => {
+          await names(there)
+          throw mine
+        })
+      )
+    ).toBe(mine)
+    expect(await names(db)).toEqual(["a"])
+    await insert(db)
+  })
+
+  test("inside a transaction they are the transaction's, and see what that has written", async (db) => {
+    const seen = await db.transaction(async (tx) => {
+      await tx.query`INSERT INTO people VALUES (1, 'mine')`
+      return tx.onReplica(names)
+    })
+    expect(seen).toEqual(["mine"])
+  })
+
   test("any Effect runs, inside a transaction as a part of it", async (db) => {
     const insert = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`INSERT INTO people VALUES (1, 'effect')`)
     const mine = new Error("back")
@@ -172,6 +202,34 @@ setTimeout(() => { console.log("still alive"); process.exit(9) }, 5000).unref()
         const [code] = await once(child, "close")
         expect({ code, out }).toEqual({ code: 0, out: "closed 1\n" })
       })
+    })
+  )
+})
+
+describe("Promises on a primary with a standby", () => {
+  const shared = sharedPair()
+
+  shared.promise("reads go to the standby, and only what is inside", () =>
+    Effect.promise(async () => {
+      await using db = await PromiseClient.open(
+        Database.layer({
+          url: shared.servers.primary.url,
+          replicaUrls: [shared.servers.standby.url],
+          profile: "development",
+          ssl: "disable"
+        })
+      )
+      const standby = async (there: PromiseClient.Queries) =>
+        (await there.query<{ standby: boolean }>`SELECT pg_is_in_recovery() AS standby`)[0]?.standby
+      await Effect.runPromise(
+        eventually(
+          "the standby answers",
+          Effect.promise(() => db.onReplica(standby)),
+          (answer) => answer === true
+        )
+      )
+      expect(await db.onReplica((there) => there.transaction(standby))).toBe(true)
+      expect(await standby(db)).toBe(false)
     })
   )
 })

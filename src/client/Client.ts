@@ -12,9 +12,12 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Tracer from "effect/Tracer"
 import * as Connections from "../connection/Connections.js"
 import * as Facade from "../connection/Facade.js"
+import * as Replicas from "../connection/Replicas.js"
 import * as Session from "../connection/Session.js"
+import type { Target } from "../model/DatabaseConfig.js"
 import { runOn } from "../transaction/Run.js"
 import * as Templates from "./Statement.js"
 
@@ -34,13 +37,14 @@ export const make = (
     const acquirer: Effect.Effect<Connection> = Effect.withFiberRuntime((fiber) =>
       Effect.succeed(Session.carrier(connections, fiber.currentContext)?.facade ?? pooled)
     )
-    const attributes = spanAttributes(connections)
+    const { attributes, told } = spans(connections)
 
     /** Each constructor is one of its own to upstream, which keeps them by their acquirer. */
     const statements = (compiler: Statement.Compiler, transform: typeof rows) =>
       Templates.make({
         compiler,
         way: (context) => Session.carrier(connections, context) ?? connections,
+        told,
         isScript: (text) => connections.kind(text) === "script",
         attributes,
         rows: transform,
@@ -77,21 +81,32 @@ export const make = (
     })
   })
 
-/** OpenTelemetry's database conventions; nothing that could hold a secret. */
-const spanAttributes = ({ config, dialect }: Connections.Connections): ReadonlyArray<readonly [string, unknown]> => {
-  const host = config.target.hosts[0]
-  return [
-    ...Object.entries(config.spanAttributes),
-    ["db.system.name", dialect.name],
-    ["db.namespace", config.target.database],
-    ...(host === undefined
-      ? []
-      : ([
-          ["server.address", host.host],
-          ["server.port", host.port]
-        ] as const))
-  ]
+/** What a span says of its statement's server, in OpenTelemetry's words; nothing that could hold a secret. */
+const spans = (connections: Connections.Connections): Pick<Templates.Parts, "attributes" | "told"> => {
+  const { config, dialect } = connections
+  const describe = (target: Target, span: Tracer.Span) => {
+    for (const [key, value] of placeOf(target)) span.attribute(key, value)
+  }
+  return {
+    attributes: [...Object.entries(config.spanAttributes), ["db.system.name", dialect.name], ...placeOf(config.target)],
+    told: (way, span) => {
+      if (way.told !== undefined) return way.told((replica) => describe(replica ?? config.target, span))
+      const replica = way instanceof Session.Session ? Replicas.home(way.connection) : undefined
+      if (replica !== undefined) describe(replica, span)
+      return way
+    }
+  }
 }
+
+const placeOf = ({ database, hosts: [host] }: Target): ReadonlyArray<readonly [string, unknown]> => [
+  ["db.namespace", database],
+  ...(host === undefined
+    ? []
+    : ([
+        ["server.address", host.host],
+        ["server.port", host.port]
+      ] as const))
+]
 
 /** A connection for the length of the scope; its statements fail with `TransactionClosed` after that. */
 const reserve = (connections: Connections.Connections): SqlClient.SqlClient["reserve"] =>

@@ -20,6 +20,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import { type Carrier, sqlError } from "../connection/Facade.js"
+import type { Route } from "../connection/Route.js"
 import { isTraced } from "../connection/Tracing.js"
 import type { Reply, Request } from "../Dialect.js"
 import { type DatabaseError, find } from "../model/DatabaseError.js"
@@ -32,6 +33,7 @@ type Transform = (<A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray<A>
 /** What a statement travels by: a session, or the pool. @since 0.1.0 @category models */
 export interface Way extends Carrier {
   readonly script: (text: string) => Effect.Effect<ReadonlyArray<Reply>, DatabaseError>
+  readonly told?: Route["told"] | undefined
 }
 
 /** What statements of one client have in common. @since 0.1.0 @category models */
@@ -39,6 +41,8 @@ export interface Parts {
   readonly compiler: Statement.Compiler
   /** The innermost session or route of the client, else its pool. */
   readonly way: (context: Context.Context<never>) => Way
+  /** The same way; the span learns of the replica that answers there, if one does. Only the traced ask for it. */
+  readonly told: (way: Way, span: Tracer.Span) => Way
   readonly isScript: (text: string) => boolean
   readonly attributes: ReadonlyArray<readonly [string, unknown]>
   readonly rows: Transform
@@ -117,10 +121,10 @@ class Desk {
   send<A>(
     fiber: Fiber.RuntimeFiber<unknown, unknown>,
     statement: Statement.Statement<unknown>,
-    form: Form
+    form: Form,
+    carrier = this.parts.way(fiber.currentContext)
   ): Effect.Effect<A, SqlError> {
-    const { rows, way } = this.parts
-    const carrier = way(fiber.currentContext)
+    const { rows } = this.parts
     const site = statement instanceof Compiled ? statement.site : undefined
     const [text, params] =
       site === undefined ? statement.compile(form.plain) : [site.text, (statement as Compiled).params]
@@ -146,7 +150,10 @@ class Desk {
     return Effect.useSpan(summary(statement.compile(form.plain)[0]).name, spanOptions, (span) =>
       Effect.flatMap(this.transformed(statement, fiber, span), (statement) => {
         this.describe(span, statement.compile(form.plain)[0])
-        return Effect.onError(this.send<A>(fiber, statement, form), (cause) => Effect.sync(() => blame(span, cause)))
+        const way = this.parts.told(this.parts.way(fiber.currentContext), span)
+        return Effect.onError(this.send<A>(fiber, statement, form, way), (cause) =>
+          Effect.sync(() => blame(span, cause))
+        )
       })
     )
   }
@@ -173,11 +180,11 @@ class Desk {
 
   stream<A>(statement: Compiled): Stream.Stream<A, SqlError> {
     const { parts } = this
-    const rows = (fiber: Fiber.RuntimeFiber<unknown, unknown>, statement: Statement.Statement<unknown>) => {
+    const rows = (way: Way, statement: Statement.Statement<unknown>) => {
       const [text, params] = statement.compile()
       const prepare =
         parts.prepare && (statement instanceof Compiled && statement.site !== undefined ? true : this.repeated(text))
-      return parts.way(fiber.currentContext).stream({ text, params, prepare, rows: "objects" })
+      return way.stream({ text, params, prepare, rows: "objects" })
     }
     const read = (stream: Stream.Stream<Rows, DatabaseError>) =>
       Stream.mapConcatChunk(Stream.mapError(stream, sqlError), (rows) =>
@@ -187,12 +194,13 @@ class Desk {
     return Stream.unwrapScoped(
       Effect.withFiberRuntime<Stream.Stream<A, SqlError>, never, Scope.Scope>((fiber) => {
         if (fiber.getFiberRef(Statement.currentTransformer)._tag === "None" && !isTraced(fiber)) {
-          return Effect.succeed(read(rows(fiber, statement)))
+          return Effect.succeed(read(rows(parts.way(fiber.currentContext), statement)))
         }
         return Effect.flatMap(Effect.makeSpanScoped(summary(statement.compile()[0]).name, spanOptions), (span) =>
           Effect.map(this.transformed(statement, fiber, span), (statement) => {
             this.describe(span, statement.compile()[0])
-            return Stream.tapErrorCause(read(rows(fiber, statement)), (cause) => Effect.sync(() => blame(span, cause)))
+            const way = parts.told(parts.way(fiber.currentContext), span)
+            return Stream.tapErrorCause(read(rows(way, statement)), (cause) => Effect.sync(() => blame(span, cause)))
           })
         )
       })

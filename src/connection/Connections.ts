@@ -146,11 +146,12 @@ export const make = Effect.fnUntraced(function* (
   const members = yield* Effect.forEach(config.replicas, (target) =>
     Effect.gen(function* () {
       const replica = { ...config, target, replicas: [] }
-      const kept = care(replica, dialect, dialect.connect(replica, "reader"))
+      const kept = care(replica, dialect, Replicas.settled(dialect.connect(replica, "reader"), target))
       const own = yield* Pool.make({ ...settings(config.pool.size, config.pool.maxOverflow), prewarm: false }, kept)
       const lanes = pipelines ? yield* lanesOver(kept.open) : undefined
       const parts: Replicas.Parts = {
         name: describeTarget(target),
+        target,
         pool: lanes === undefined ? own : Pools.beside(own, lanes),
         lanes,
         lease: () => interposed({ lease: own.lease(), status: own.status })

@@ -16,7 +16,7 @@ import * as Facade from "./Facade.js"
 import type { Lease } from "./Lease.js"
 import { leased } from "./Leased.js"
 import type { Replica, Replicas } from "./Replicas.js"
-import type { Held, Route } from "./Route.js"
+import type { Held, Route, Tell } from "./Route.js"
 import type { SharedLane } from "./SharedLane.js"
 import type { Text } from "./Texts.js"
 
@@ -58,19 +58,31 @@ const inTheWay = new Set<DatabaseError["_tag"]>(["SerializationError", "Deadlock
 
 const none: ReadonlySet<Replica> = new Set()
 
+/** Which replica a route has kept to so far. */
+interface Course {
+  current: Replica | undefined
+}
+
 /** `bound`: milliseconds a replica's data may be behind. @since 0.1.0 @category constructors */
-export const make = (parts: Parts, bound: number, outer: Held | undefined): Route => {
+export const make = (parts: Parts, bound: number, outer: Held | undefined): Route =>
+  along(parts, bound, outer, { current: undefined })
+
+const along = (parts: Parts, bound: number, outer: Held | undefined, course: Course, tell?: Tell): Route => {
   const { dialect, lanes, replicas } = parts
   const begin = dialect.transaction.begin({ access: "read only" })
-  let current: Replica | undefined
 
-  const pick = (tried: ReadonlySet<Replica>): Effect.Effect<Replica | undefined> =>
+  const choose = (tried: ReadonlySet<Replica>): Effect.Effect<Replica | undefined> =>
     replicas === undefined
       ? Effect.succeed(undefined)
-      : Effect.flatMap(replicas.pick(bound, tried, current), (replica) => {
-          current = replica
+      : Effect.flatMap(replicas.pick(bound, tried, course.current), (replica) => {
+          course.current = replica
           return replica === undefined ? Effect.as(Metric.increment(fallbacks), undefined) : Effect.succeed(replica)
         })
+
+  const pick: typeof choose =
+    tell === undefined
+      ? choose
+      : (tried) => Effect.tap(choose(tried), (replica) => Effect.sync(() => tell(replica?.parts.target)))
 
   const lease: Route["lease"] = (kind, begins) => {
     let claim: Lease<DriverConnection> | undefined
@@ -177,6 +189,7 @@ export const make = (parts: Parts, bound: number, outer: Held | undefined): Rout
             })
           )
       ),
+    told: (tell) => along(parts, bound, outer, course, tell),
     lease
   }
 }

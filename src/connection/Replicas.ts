@@ -13,6 +13,7 @@ import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import type { DriverConnection, Replication } from "../Dialect.js"
+import type { Target } from "../model/DatabaseConfig.js"
 import { ConnectionError, type DatabaseError, type PoolSnapshot, type ReplicaSnapshot } from "../model/DatabaseError.js"
 import * as Freshness from "./Freshness.js"
 import type { Lease } from "./Lease.js"
@@ -24,6 +25,7 @@ import type { SharedLane } from "./SharedLane.js"
 /** What one is made of. @since 0.1.0 @category models */
 export interface Parts {
   readonly name: string
+  readonly target: Target
   readonly pool: Pool
   readonly lanes: SharedLane | undefined
   readonly lease: () => Lease<DriverConnection>
@@ -40,6 +42,19 @@ const interval = 1_000
 
 /** The question itself. */
 const limit = Duration.seconds(5)
+
+/** Sessions of replicas, and where they are: who holds one in a transaction has nothing else of its replica. */
+const homes = new WeakMap<DriverConnection, Target>()
+
+/** Remembers of each session that `connect` opens that it is one at `target`. @since 0.1.0 @category combinators */
+export const settled = <E, R>(connect: Effect.Effect<DriverConnection, E, R>, target: Target) =>
+  Effect.map(connect, (connection) => {
+    homes.set(connection, target)
+    return connection
+  })
+
+/** The replica whose session it is; none: the primary's. @since 0.1.0 @category accessors */
+export const home = (connection: DriverConnection): Target | undefined => homes.get(connection)
 
 /** @since 0.1.0 @category models */
 export class Replica {
@@ -68,7 +83,7 @@ export interface Replicas {
   readonly failed: (replica: Replica, error: DatabaseError) => Effect.Effect<void>
   /** A session was lost: the next reader asks first. */
   readonly suspect: (replica: Replica) => void
-  /** Asks all of them how they stand. Takes 5 s at the longest. */
+  /** Asks all of them how they stand. Waits 1 s at the longest. */
   readonly look: Effect.Effect<void>
   readonly status: Effect.Effect<ReadonlyArray<ReplicaSnapshot>>
   readonly evictAll: Effect.Effect<void>

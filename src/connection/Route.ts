@@ -10,6 +10,7 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { DriverConnection, Kind, Reply } from "../Dialect.js"
+import type { Target } from "../model/DatabaseConfig.js"
 import { type DatabaseError, ReadOnlyError } from "../model/DatabaseError.js"
 import type { Carrier } from "./Facade.js"
 import type { Lease } from "./Lease.js"
@@ -20,6 +21,9 @@ export const RouteId: unique symbol = Symbol.for("effect-aquifer/Route")
 /** What may stand in the tag. @since 0.1.0 @category models */
 export type Held = readonly [connection: Connection, depth: number]
 
+/** @since 0.1.0 @category models */
+export type Tell = (replica: Target | undefined) => void
+
 /** Read-only: a write on it is a `ReadOnlyError`. @since 0.1.0 @category models */
 export interface Route extends Carrier {
   /** The client it belongs to. */
@@ -29,6 +33,8 @@ export interface Route extends Carrier {
   /** As upstream's statements see it. */
   readonly facade: Connection
   readonly script: (text: string) => Effect.Effect<ReadonlyArray<Reply>, DatabaseError>
+  /** The same way; `tell` is told of each replica that is about to answer, and of the primary as of none. */
+  readonly told: (tell: Tell) => Route
   /** A claim on a connection there. `begins`: whoever asks begins a read-only transaction itself. */
   readonly lease: (kind: Kind, begins: boolean) => Lease<DriverConnection>
 }
