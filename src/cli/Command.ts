@@ -1,6 +1,6 @@
 /**
- * What a command is: a row of the table in `commands.ts`. How it reads its options, finds its database and says what went
- * wrong is the same for all of them and stands here.
+ * What a command is: a row of the table in `commands.ts`, and what that row does. How it shows its result, asks first and
+ * says what went wrong is the same for all of them and stands here.
  *
  * @since 0.1.0
  */
@@ -9,16 +9,14 @@ import type { ConfigError } from "effect/ConfigError"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Database from "../Database.js"
-import { Dialect } from "../Dialect.js"
-import { protect } from "../model/config/redacted.js"
-import { DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
-import { type DatabaseError, DatabaseNotFound } from "../model/DatabaseError.js"
-import { lines, prefix } from "./Failure.js"
+import { type DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
+import type { ExitCode } from "./codes.js"
+import { lines } from "./Failure.js"
 import { type UsageError, usageError } from "./Guard.js"
 import type { Name, Options } from "./Options.js"
-import type { ExitCode } from "./Process.js"
-import { type Style, Terminal } from "./Terminal.js"
+import type { Style } from "./Style.js"
+import { Terminal } from "./Terminal.js"
+import { prefix } from "./words.js"
 
 /** Already in words: one line for each problem. @since 0.1.0 @category errors */
 export class Told extends Data.TaggedError("Told")<{ readonly lines: ReadonlyArray<string> }> {}
@@ -46,38 +44,14 @@ export interface Command {
   readonly gives: ReadonlyArray<string>
   /** What a person may want to know besides, for its help. */
   readonly notes?: ReadonlyArray<string>
-  readonly run: (
-    options: Options,
-    args: ReadonlyArray<string>
-  ) => Effect.Effect<ExitCode, Failure, Terminal | Scope.Scope>
+  readonly load: () => Promise<Run>
 }
 
-/** What is no server is made by its first session: that is opened by whoever needs one, and not by who only looks. */
-const patient = (config: DatabaseConfig): DatabaseConfig =>
-  config.target.hosts.length === 0 ? protect({ ...config, connect: "lazy" }) : config
-
-/** There is a database to be asked: a session that is opened only to look must not make it. @since 0.1.0 @category guards */
-export const there: Effect.Effect<void, DatabaseError, Dialect | DatabaseConfig> = Effect.gen(function* () {
-  const { unmade } = yield* Dialect
-  if (unmade === undefined || !(yield* unmade(yield* DatabaseConfig))) return
-  return yield* new DatabaseNotFound({
-    operation: "connect",
-    reason: "it is not there yet",
-    hint: "aquifer db create makes it, and so does aquifer migrate up"
-  })
-})
-
-/**
- * Runs `use` on the database and closes it; a failure is told with the database's place in it.
- *
- * @since 0.1.0
- * @category running
- */
-export const onDatabase = <A, E, R>(
-  config: DatabaseConfig,
-  use: Effect.Effect<A, E, Database.Services | R>
-): Effect.Effect<A, Told, Exclude<R, Database.Services>> =>
-  told(Effect.provide(use, Database.layerFrom(Effect.succeed(patient(config)))), config)
+/** What a command does. @since 0.1.0 @category models */
+export type Run = (
+  options: Options,
+  args: ReadonlyArray<string>
+) => Effect.Effect<ExitCode, Failure, Terminal | Scope.Scope>
 
 /** A failure in words. @since 0.1.0 @category running */
 export const told = <A, E, R>(effect: Effect.Effect<A, E, R>, config?: DatabaseConfig): Effect.Effect<A, Told, R> =>

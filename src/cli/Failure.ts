@@ -10,9 +10,7 @@ import { explain } from "../model/DatabaseConfig.js"
 import { type DatabaseError, find } from "../model/DatabaseError.js"
 import { MigrationError } from "../model/MigrationError.js"
 import { SeedError } from "../seed/SeedError.js"
-
-/** What stands in front of each line. @since 0.1.0 @category defaults */
-export const prefix = "aquifer: "
+import { prefix, sentence } from "./words.js"
 
 const whenConnecting: Readonly<Partial<Record<DatabaseError["_tag"], string>>> = {
   ConnectionError: "Check that the server runs and that host and port are right",
@@ -25,12 +23,6 @@ const whenConnecting: Readonly<Partial<Record<DatabaseError["_tag"], string>>> =
   ResourceError: "The server is out of disk or memory: make room",
   ReadOnlyError: "The database or its file can only be read: use the primary, or change the file's permissions",
   CommitUnknown: "Look for the transaction's effects before you repeat it"
-}
-
-/** All white space is one space, and it ends like a sentence. @since 0.1.0 @category conversions */
-export const sentence = (text: string): string => {
-  const line = text.replace(/\s+/g, " ").trim()
-  return /[.!?]$/.test(line) ? line : `${line}.`
 }
 
 /** What is wrong, and what to do about it where that is known. @since 0.1.0 @category models */

@@ -86,21 +86,3 @@ const valueOf = (name: Name, inline: string | undefined, rest: Array<string>): E
     ? Either.left(usageError(`--${name} needs a value. Write --${name} ${called}`))
     : Either.right(value)
 }
-
-/** One option in the form the parser takes: with `=` a value may begin with a dash, but what may be repeated knows no `=`. @since 0.1.0 @category conversions */
-export const written = (name: Name, values: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const { many, value } = kindOf(name)
-  if (value === undefined) return [`--${name}`]
-  return values.flatMap((value) => (many ? [`--${name}`, value] : [`--${name}=${value}`]))
-}
-
-/** The same again in the one order the parser is safe with. @since 0.1.0 @category conversions */
-export const normal = (
-  command: ReadonlyArray<string>,
-  given: Written["given"],
-  args: ReadonlyArray<string>
-): ReadonlyArray<string> => [
-  ...command,
-  ...[...given].flatMap(([name, values]) => written(name, values)),
-  ...(args.length === 0 ? [] : ["--", ...args])
-]

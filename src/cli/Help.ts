@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
+import { bounds } from "./Arguments.js"
 import type { Argument, Command } from "./Command.js"
-import { bounds } from "./Grammar.js"
+import { codes } from "./codes.js"
 import { globals, kindOf, type Name } from "./Options.js"
-import { codes } from "./Process.js"
-import type { Style } from "./Terminal.js"
+import type { Style } from "./Style.js"
 
 const optionLines = (names: ReadonlyArray<Name>): ReadonlyArray<string> =>
   names.map((name) => {

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import * as CliOptions from "@effect/cli/Options"
+import type * as Cli from "@effect/cli/Options"
 import * as Option from "effect/Option"
 
 /** @since 0.1.0 @category models */
@@ -21,25 +21,18 @@ export interface Kind<A> {
   readonly meaning: string
   /** The end of "--steps takes …", for a value that is none. */
   readonly expects: string
-  readonly parser: (name: string) => CliOptions.Options<A>
+  /** Decodes its value, with a module that is loaded when there is one to decode; without it text is taken as it is. */
+  readonly parser?: (cli: typeof Cli, name: string) => Cli.Options<A>
 }
 
 type Details = Omit<Kind<unknown>, "parser" | "expects" | "value" | "many" | "completes">
 
-const optional = <A>(parser: CliOptions.Options<A>): CliOptions.Options<A | undefined> =>
-  CliOptions.map(CliOptions.optional(parser), Option.getOrUndefined)
-
-const flag = (details: Details): Kind<boolean> => ({
-  ...details,
-  expects: "no value",
-  parser: (name) => CliOptions.boolean(name)
-})
+const flag = (details: Details): Kind<boolean> => ({ ...details, expects: "no value" })
 
 const text = (value: string, details: Details): Kind<string | undefined> => ({
   ...details,
   value,
-  expects: "a value",
-  parser: (name) => optional(CliOptions.withPseudoName(CliOptions.text(name), value))
+  expects: "a value"
 })
 
 /** Paths are text that shells complete. */
@@ -48,35 +41,32 @@ const path = (value: string, details: Details): Kind<string | undefined> => ({
   value,
   completes: "file",
   expects: "the path of a file, not of a folder",
-  parser: (name) => optional(CliOptions.withPseudoName(CliOptions.file(name), value))
+  parser: (cli, name) => cli.file(name)
 })
 
 const many = (value: string, details: Details): Kind<ReadonlyArray<string>> => ({
   ...details,
   value,
   many: true,
-  expects: "a value",
-  parser: (name) => CliOptions.repeated(CliOptions.withPseudoName(CliOptions.text(name), value))
+  expects: "a value"
 })
 
 const paths = (value: string, details: Details): Kind<ReadonlyArray<string>> => ({
   ...many(value, details),
   completes: "folder",
   expects: "the path of a folder, not of a file",
-  parser: (name) => CliOptions.repeated(CliOptions.withPseudoName(CliOptions.directory(name), value))
+  parser: (cli, name) => cli.repeated(cli.directory(name))
 })
 
 const number = (details: Details): Kind<number | undefined> => ({
   ...details,
   value: "N",
   expects: "a whole number from 1",
-  parser: (name) =>
-    optional(
-      CliOptions.filterMap(
-        CliOptions.integer(name),
-        (n) => (Number.isSafeInteger(n) && n >= 1 && n < 1_000_000 ? Option.some(n) : Option.none()),
-        "a whole number from 1"
-      )
+  parser: (cli, name) =>
+    cli.filterMap(
+      cli.integer(name),
+      (n) => (Number.isSafeInteger(n) && n >= 1 && n < 1_000_000 ? Option.some(n) : Option.none()),
+      "a whole number from 1"
     )
 })
 
@@ -87,7 +77,7 @@ const choice = <const A extends string>(
   ...details,
   value: choices.join("|"),
   expects: `one of ${choices.join(", ")}`,
-  parser: (name) => optional(CliOptions.choice(name, choices))
+  parser: (cli, name) => cli.choice(name, choices)
 })
 
 /** In the order of the help. @since 0.1.0 @category defaults */
@@ -150,13 +140,3 @@ export const kindOf = (name: Name): Kind<unknown> => kinds[name]
 
 /** Those of every command. @since 0.1.0 @category accessors */
 export const globals: ReadonlyArray<Name> = names.filter((name) => kindOf(name).global)
-
-/** These the parser has built in. @since 0.1.0 @category accessors */
-export const builtIn: ReadonlySet<Name> = new Set(["help", "version", "completions", "log-level"])
-
-/** One option as the parser takes it. @since 0.1.0 @category conversions */
-export const parserOf = (name: Name): CliOptions.Options<unknown> => {
-  const kind = kindOf(name)
-  const described = CliOptions.withDescription(kind.parser(name), kind.meaning)
-  return kind.short === undefined ? described : CliOptions.withAlias(described, kind.short)
-}

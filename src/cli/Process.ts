@@ -8,19 +8,9 @@ import process from "node:process"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { prefix } from "./Failure.js"
-
-/** What a command's end means to whoever started it. @since 0.1.0 @category models */
-export const codes = {
-  0: "fine",
-  1: "failed",
-  2: "used wrongly",
-  3: "migrations pending or drifted",
-  130: "interrupted"
-} as const
-
-/** @since 0.1.0 @category models */
-export type ExitCode = Exclude<keyof typeof codes, 130>
+import { whenUnread } from "./Answer.js"
+import type { ExitCode } from "./codes.js"
+import { prefix } from "./words.js"
 
 const signals = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -52,10 +42,7 @@ export const runMain = (command: Effect.Effect<ExitCode>): void => {
     if (fiber !== undefined) Effect.runFork(Fiber.interruptFork(fiber))
   }
   for (const name of Object.keys(signals) as ReadonlyArray<keyof typeof signals>) process.on(name, () => stop(name))
-  // Whoever reads us may stop reading (`| head`): then there is nobody to tell.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", () => process.exit(signal === undefined ? 1 : signals[signal]))
-  }
+  whenUnread(() => process.exit(signal === undefined ? 1 : signals[signal]))
 
   // Last: the command begins at once, and a signal before this line would end the process without closing anything.
   fiber = Effect.runFork(command)

@@ -10,9 +10,7 @@ import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-
-/** How a word is made to stand out; all identities without colours. @since 0.1.0 @category models */
-export type Style = Readonly<Record<"bold" | "dim" | "green" | "yellow" | "red", (text: string) => string>>
+import { type Style, styleOf } from "./Style.js"
 
 /** Moves a bar: how much is done, and what is being done. @since 0.1.0 @category models */
 export type Bar = (done: number | undefined, what: string) => Effect.Effect<void>
@@ -36,22 +34,6 @@ export interface Terminal {
 
 /** @since 0.1.0 @category tags */
 export const Terminal = Context.GenericTag<Terminal>("effect-aquifer/cli/Terminal")
-
-const painted = (code: number, end: number) => (text: string) => `\u001b[${code}m${text}\u001b[${end}m`
-
-/** @since 0.1.0 @category constructors */
-export const colours: Style = {
-  bold: painted(1, 22),
-  dim: painted(2, 22),
-  green: painted(32, 39),
-  yellow: painted(33, 39),
-  red: painted(31, 39)
-}
-
-const same = (text: string): string => text
-
-/** @since 0.1.0 @category constructors */
-export const plain: Style = { bold: same, dim: same, green: same, yellow: same, red: same }
 
 /** What a stream of the process can do, as far as this is concerned. @since 0.1.0 @category models */
 export interface Output {
@@ -109,7 +91,7 @@ export const make = (streams: Streams): Terminal => {
             }),
             Effect.map(answer(input), (said) => /^\s*y(es)?\s*$/i.test(said))
           ),
-    style: out.isTTY === true && !noColor ? colours : plain
+    style: styleOf(out, noColor)
   }
 }
 

@@ -13,8 +13,9 @@ import { Dialect } from "../Dialect.js"
 import * as Dialects from "../dialect/index.js"
 import { describeTarget } from "../model/DatabaseConfig.js"
 import { UnsupportedError } from "../model/DatabaseError.js"
-import { type Command, onDatabase, show } from "./Command.js"
+import { type Run, show } from "./Command.js"
 import { millis, plural, table } from "./layout.js"
+import { onDatabase } from "./onDatabase.js"
 import * as Target from "./Target.js"
 
 const since = (seconds: number | undefined): string =>
@@ -47,31 +48,25 @@ const cells = (one: Activity): ReadonlyArray<string> => [
 ]
 
 /** @since 0.1.0 @category commands */
-export const connections: Command = {
-  name: "connections",
-  summary: "the sessions the server sees under our application name",
-  gives: ["database", "applicationName", "sessions"],
-  takes: ["all"],
-  run: (options) =>
-    Effect.gen(function* () {
-      const config = yield* Effect.flatMap(Target.resolve(options), Dialects.identified)
-      const applicationName = options.all ? "" : config.applicationName
-      const found = yield* onDatabase({ ...config, connect: "lazy" }, seen(applicationName))
-      // The session that asks is not among them, but others of this command are its pool's.
-      yield* show(
-        options,
-        { database: describeTarget(config), applicationName, sessions: found },
-        ({ sessions }, style) => [
-          ...(sessions.length === 0
-            ? []
-            : table(
-                style,
-                ["id", "application", "user", "client", "state", "for", "in transaction", "waits for"],
-                sessions.map(cells)
-              )),
-          `  ${plural(sessions.length, "session", "sessions")}${options.all ? "" : ` under ${JSON.stringify(applicationName)}`}`
-        ]
-      )
-      return 0 as const
-    })
-}
+export const connections: Run = (options) =>
+  Effect.gen(function* () {
+    const config = yield* Effect.flatMap(Target.resolve(options), Dialects.identified)
+    const applicationName = options.all ? "" : config.applicationName
+    const found = yield* onDatabase({ ...config, connect: "lazy" }, seen(applicationName))
+    // The session that asks is not among them, but others of this command are its pool's.
+    yield* show(
+      options,
+      { database: describeTarget(config), applicationName, sessions: found },
+      ({ sessions }, style) => [
+        ...(sessions.length === 0
+          ? []
+          : table(
+              style,
+              ["id", "application", "user", "client", "state", "for", "in transaction", "waits for"],
+              sessions.map(cells)
+            )),
+        `  ${plural(sessions.length, "session", "sessions")}${options.all ? "" : ` under ${JSON.stringify(applicationName)}`}`
+      ]
+    )
+    return 0 as const
+  })

@@ -7,15 +7,17 @@
 import * as Effect from "effect/Effect"
 import type { Admin } from "../Dialect.js"
 import * as Dialects from "../dialect/index.js"
-import * as Migrator from "../migration/Migrator.js"
+import * as History from "../migration/History.js"
+import * as Move from "../migration/Move.js"
 import { type DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
 import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
-import { type Command, confirmed, onDatabase, show, Told, told } from "./Command.js"
-import { prefix } from "./Failure.js"
+import { confirmed, type Run, show, Told, told } from "./Command.js"
 import { plural } from "./layout.js"
 import { source, watched } from "./migrate/source.js"
 import type { Options } from "./Options.js"
+import { onDatabase } from "./onDatabase.js"
 import * as Target from "./Target.js"
+import { prefix } from "./words.js"
 
 const outside = <A>(
   config: DatabaseConfig,
@@ -46,20 +48,15 @@ const make = (config: DatabaseConfig) => outside(config, (admin, config) => admi
 const remove = (config: DatabaseConfig) => outside(config, (admin, config) => admin.drop(config))
 
 /** @since 0.1.0 @category commands */
-export const create: Command = {
-  name: "db create",
-  summary: "make the database; nothing happens where it is there",
-  gives: ["database", "created"],
-  run: (options) =>
-    Effect.gen(function* () {
-      const config = yield* Target.resolve(options)
-      const created = yield* make(config)
-      yield* show(options, { database: describeTarget(config), created }, (result) => [
-        `  ${result.database} ${result.created ? "created" : "is already there"}`
-      ])
-      return 0 as const
-    })
-}
+export const create: Run = (options) =>
+  Effect.gen(function* () {
+    const config = yield* Target.resolve(options)
+    const created = yield* make(config)
+    yield* show(options, { database: describeTarget(config), created }, (result) => [
+      `  ${result.database} ${result.created ? "created" : "is already there"}`
+    ])
+    return 0 as const
+  })
 
 /** A person who means it says another profile. */
 const notInProduction = (config: DatabaseConfig): Effect.Effect<void, Told> =>
@@ -83,37 +80,27 @@ const permitted = (options: Options, what: string, check: Effect.Effect<unknown,
   })
 
 /** @since 0.1.0 @category commands */
-export const drop: Command = {
-  name: "db drop",
-  summary: "drop the database, whoever is connected; never in production",
-  gives: ["database", "dropped"],
-  run: (options) =>
-    Effect.gen(function* () {
-      const config = yield* permitted(options, "this drops")
-      const dropped = yield* remove(config)
-      yield* show(options, { database: describeTarget(config), dropped }, (result) => [
-        `  ${result.database} ${result.dropped ? "dropped" : "was not there"}`
-      ])
-      return 0 as const
-    })
-}
+export const drop: Run = (options) =>
+  Effect.gen(function* () {
+    const config = yield* permitted(options, "this drops")
+    const dropped = yield* remove(config)
+    yield* show(options, { database: describeTarget(config), dropped }, (result) => [
+      `  ${result.database} ${result.dropped ? "dropped" : "was not there"}`
+    ])
+    return 0 as const
+  })
 
 /** @since 0.1.0 @category commands */
-export const reset: Command = {
-  name: "db reset",
-  summary: "drop, create and migrate it; never in production",
-  gives: ["database", "dropped", "applied"],
-  run: (options) =>
-    Effect.gen(function* () {
-      // What could not be migrated afterwards is not dropped.
-      const files = told(Migrator.graph(source(options)))
-      const config = yield* permitted(options, "this drops and makes anew", files)
-      const dropped = yield* remove(config)
-      yield* make(config)
-      const report = yield* onDatabase(config, watched(options, Migrator.up))
-      yield* show(options, { database: describeTarget(config), dropped, applied: report.applied }, (result) => [
-        `  ${result.database} ${result.dropped ? "dropped and " : ""}created, ${plural(result.applied.length, "migration", "migrations")} applied`
-      ])
-      return 0 as const
-    })
-}
+export const reset: Run = (options) =>
+  Effect.gen(function* () {
+    // What could not be migrated afterwards is not dropped.
+    const files = told(History.graph(source(options)))
+    const config = yield* permitted(options, "this drops and makes anew", files)
+    const dropped = yield* remove(config)
+    yield* make(config)
+    const report = yield* onDatabase(config, watched(options, Move.up))
+    yield* show(options, { database: describeTarget(config), dropped, applied: report.applied }, (result) => [
+      `  ${result.database} ${result.dropped ? "dropped and " : ""}created, ${plural(result.applied.length, "migration", "migrations")} applied`
+    ])
+    return 0 as const
+  })

@@ -14,18 +14,20 @@ import * as Connections from "../connection/Connections.js"
 import type { Check } from "../Dialect.js"
 import { Dialect } from "../Dialect.js"
 import * as Dialects from "../dialect/index.js"
-import * as Migrator from "../migration/Migrator.js"
+import * as Status from "../migration/Status.js"
 import { protect } from "../model/config/redacted.js"
 import { type DatabaseConfig, describeTarget } from "../model/DatabaseConfig.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
 import * as Health from "../observe/Health.js"
-import { type Command, onDatabase, show, there } from "./Command.js"
-import { said, sentence } from "./Failure.js"
+import { type Run, show } from "./Command.js"
+import { said } from "./Failure.js"
 import { called, millis, plural } from "./layout.js"
 import { source } from "./migrate/source.js"
 import type { Options } from "./Options.js"
+import { onDatabase, there } from "./onDatabase.js"
+import type { Style } from "./Style.js"
 import * as Target from "./Target.js"
-import type { Style } from "./Terminal.js"
+import { sentence } from "./words.js"
 
 const fine = (name: string, finding: string): Check => ({ name, verdict: "fine", finding })
 
@@ -101,7 +103,7 @@ const server = (config: DatabaseConfig) =>
   }).pipe(Effect.catchAll((error) => Effect.succeed(wrong("server", error))))
 
 const history = (options: Options) =>
-  Effect.map(Migrator.status(source(options)), (found): ReadonlyArray<Check> => {
+  Effect.map(Status.status(source(options)), (found): ReadonlyArray<Check> => {
     const problems = found.problems.flatMap((problem) => wrong("migrations", problem))
     const pending: Check = {
       name: "migrations",
@@ -156,17 +158,11 @@ const examined = (options: Options) =>
   })
 
 /** @since 0.1.0 @category commands */
-export const doctor: Command = {
-  name: "doctor",
-  summary: "configuration, reachability, rights, versions, clocks, migrations: what is wrong and what to do",
-  gives: ["ok", "database", "checks"],
-  notes: ["Exits 1 when something is wrong, and 3 when only migrations are pending."],
-  run: (options) =>
-    Effect.gen(function* () {
-      const found = yield* examined(options)
-      const ok = found.checks.every(({ verdict }) => verdict !== "wrong")
-      yield* show(options, { ok, ...found }, ({ checks }, style) => render(checks, style))
-      const pending = found.checks.some(({ name, verdict }) => name === "migrations" && verdict === "note")
-      return ok ? (pending ? 3 : 0) : 1
-    })
-}
+export const doctor: Run = (options) =>
+  Effect.gen(function* () {
+    const found = yield* examined(options)
+    const ok = found.checks.every(({ verdict }) => verdict !== "wrong")
+    yield* show(options, { ok, ...found }, ({ checks }, style) => render(checks, style))
+    const pending = found.checks.some(({ name, verdict }) => name === "migrations" && verdict === "note")
+    return ok ? (pending ? 3 : 0) : 1
+  })

@@ -8,9 +8,9 @@ import { access, mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import { type Command, show, Told } from "./Command.js"
-import { prefix } from "./Failure.js"
+import { type Run, show, Told } from "./Command.js"
 import { folders } from "./migrate/source.js"
+import { prefix } from "./words.js"
 
 const about = `# Migrations
 
@@ -41,42 +41,37 @@ const written = async (file: string, text: string): Promise<boolean> => {
 }
 
 /** @since 0.1.0 @category commands */
-export const init: Command = {
-  name: "init",
-  summary: "a migrations folder and a .env to begin with; changes nothing that is there",
-  gives: ["created", "already", "migrations"],
-  run: (options) =>
-    Effect.gen(function* () {
-      const [folder] = folders(options)
-      const said = yield* Effect.tryPromise({
-        try: async () => {
-          await mkdir(folder, { recursive: true })
-          const readme = join(folder, "README.md")
-          const made = [
-            [readme, await written(readme, about)],
-            [".env", await written(".env", env)]
-          ] as const
-          return {
-            created: made.filter(([, made]) => made).map(([file]) => file),
-            already: made.filter(([, made]) => !made).map(([file]) => file)
-          }
-        },
-        catch: (cause) =>
-          new Told({
-            lines: [
-              `${prefix}${cause instanceof Error ? cause.message : String(cause)}. Name a folder this user may write to with --migrations.`
-            ]
-          })
-      })
-      // Whoever came by way of npx has no command of that name.
-      const npx = yield* Effect.orElseSucceed(Config.withDefault(Config.string("npm_command"), ""), () => "")
-      const aquifer = npx === "exec" ? "npx aquifer" : "aquifer"
-      yield* show(options, { ...said, migrations: folder }, ({ already, created }, style) => [
-        ...created.map((file) => `  ${style.green("created")}  ${file}`),
-        ...already.map((file) => `  ${style.dim("is there")} ${file}`),
-        "",
-        `  Next: set DATABASE_URL in .env, then ${style.bold(`${aquifer} migrate new create users`)} and ${style.bold(`${aquifer} migrate up`)}`
-      ])
-      return 0 as const
+export const init: Run = (options) =>
+  Effect.gen(function* () {
+    const [folder] = folders(options)
+    const said = yield* Effect.tryPromise({
+      try: async () => {
+        await mkdir(folder, { recursive: true })
+        const readme = join(folder, "README.md")
+        const made = [
+          [readme, await written(readme, about)],
+          [".env", await written(".env", env)]
+        ] as const
+        return {
+          created: made.filter(([, made]) => made).map(([file]) => file),
+          already: made.filter(([, made]) => !made).map(([file]) => file)
+        }
+      },
+      catch: (cause) =>
+        new Told({
+          lines: [
+            `${prefix}${cause instanceof Error ? cause.message : String(cause)}. Name a folder this user may write to with --migrations.`
+          ]
+        })
     })
-}
+    // Whoever came by way of npx has no command of that name.
+    const npx = yield* Effect.orElseSucceed(Config.withDefault(Config.string("npm_command"), ""), () => "")
+    const aquifer = npx === "exec" ? "npx aquifer" : "aquifer"
+    yield* show(options, { ...said, migrations: folder }, ({ already, created }, style) => [
+      ...created.map((file) => `  ${style.green("created")}  ${file}`),
+      ...already.map((file) => `  ${style.dim("is there")} ${file}`),
+      "",
+      `  Next: set DATABASE_URL in .env, then ${style.bold(`${aquifer} migrate new create users`)} and ${style.bold(`${aquifer} migrate up`)}`
+    ])
+    return 0 as const
+  })

@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import Table from "cli-table3"
-import type { Style } from "./Terminal.js"
+import { createRequire } from "node:module"
+import type { Style } from "./Style.js"
 
 const names: Readonly<Record<string, string>> = {
   postgresql: "PostgreSQL",
@@ -16,10 +16,8 @@ const names: Readonly<Record<string, string>> = {
 /** A product as its makers write it. @since 0.1.0 @category conversions */
 export const called = (product: string): string => names[product] ?? product
 
-const numbers = new Intl.NumberFormat("en-US")
-
-/** @since 0.1.0 @category conversions */
-export const amount = (n: number): string => numbers.format(n)
+/** A whole number, its thousands set apart. @since 0.1.0 @category conversions */
+export const amount = (n: number): string => String(n).replace(/\B(?=(?:\d{3})+$)/g, ",")
 
 /** @since 0.1.0 @category conversions */
 export const plural = (n: number, one: string, many: string): string => `${amount(n)} ${n === 1 ? one : many}`
@@ -42,6 +40,9 @@ export const rows = (
   lines: ReadonlyArray<readonly [label: string, text: string]>
 ): ReadonlyArray<string> => lines.map(([label, text]) => `  ${style.dim(label.padEnd(width))} ${text}`)
 
+/** Loaded by the first table: most results are a few lines, or JSON. */
+const cliTable = (): typeof import("cli-table3") => createRequire(import.meta.url)("cli-table3")
+
 const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "" }
 const frame = { ...none, "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "" }
 
@@ -51,6 +52,7 @@ export const table = (
   head: ReadonlyArray<string>,
   cells: ReadonlyArray<ReadonlyArray<string>>
 ): ReadonlyArray<string> => {
+  const Table = cliTable()
   const table = new Table({
     chars: { ...frame, right: "", "right-mid": "", middle: "  " },
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0, compact: true }

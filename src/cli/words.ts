@@ -1,8 +1,18 @@
 /**
- * What a mistyped word may have been meant to be, and whether it may be shown again.
+ * How the command puts things: its lines and sentences, what a mistyped word may have been meant to be, and whether it may
+ * be shown again.
  *
  * @since 0.1.0
  */
+
+/** What stands in front of each line. @since 0.1.0 @category defaults */
+export const prefix = "aquifer: "
+
+/** All white space is one space, and it ends like a sentence. @since 0.1.0 @category conversions */
+export const sentence = (text: string): string => {
+  const line = text.replace(/\s+/g, " ").trim()
+  return /[.!?]$/.test(line) ? line : `${line}.`
+}
 
 /** Letters to change, add, take away or swap with their neighbour until one is the other. */
 const distance = (a: string, b: string): number => {

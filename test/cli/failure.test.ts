@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { lines, said } from "../../src/cli/Failure.js"
+import { amount } from "../../src/cli/layout.js"
 import * as Terminal from "../../src/cli/Terminal.js"
 import * as Errors from "../../src/model/DatabaseError.js"
 import { MigrationError } from "../../src/model/MigrationError.js"
@@ -76,5 +77,20 @@ describe("the terminal", () => {
     expect(make(true).terminal.style.bold("x")).toBe("\u001b[1mx\u001b[22m")
     expect(make(true, true).terminal.style.bold("x")).toBe("x")
     expect(make(false).terminal.style.bold("x")).toBe("x")
+  })
+})
+
+describe("an amount", () => {
+  it("has its thousands set apart", () => {
+    expect([0, 7, 999, 1_000, 24_000, 1_234_567, -100, -1_000].map(amount)).toEqual([
+      "0",
+      "7",
+      "999",
+      "1,000",
+      "24,000",
+      "1,234,567",
+      "-100",
+      "-1,000"
+    ])
   })
 })

@@ -5,7 +5,7 @@
  */
 import type { PoolSnapshot } from "../../model/DatabaseError.js"
 import { amount, called, millis, plural, rows } from "../layout.js"
-import type { Style } from "../Terminal.js"
+import type { Style } from "../Style.js"
 
 /** Latencies and times in milliseconds. @since 0.1.0 @category models */
 export interface Transfers {

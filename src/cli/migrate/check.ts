@@ -4,10 +4,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Migrator from "../../migration/Migrator.js"
-import { type Command, onDatabase, show } from "../Command.js"
+import * as Autogenerate from "../../migration/Autogenerate.js"
+import { type Run, show } from "../Command.js"
+import { onDatabase } from "../onDatabase.js"
+import type { Style } from "../Style.js"
 import * as Target from "../Target.js"
-import type { Style } from "../Terminal.js"
 import { declared } from "./declared.js"
 import { source } from "./source.js"
 
@@ -18,7 +19,7 @@ export interface Worded {
 }
 
 /** @since 0.1.0 @category conversions */
-export const inWords = ({ danger, says }: Migrator.Difference): Worded => ({ says, danger })
+export const inWords = ({ danger, says }: Autogenerate.Difference): Worded => ({ says, danger })
 
 /** @since 0.1.0 @category layout */
 export const differences = (changes: ReadonlyArray<Worded>, style: Style): ReadonlyArray<string> =>
@@ -30,29 +31,22 @@ export const differences = (changes: ReadonlyArray<Worded>, style: Style): Reado
 export const same = (style: Style): string => style.green("  nothing differs: the database is what is declared")
 
 /** @since 0.1.0 @category commands */
-export const check: Command = {
-  name: "migrate check",
-  summary: "whether the database is what the declared tables say; exits 3 where it differs",
-  gives: ["same", "changes"],
-  takes: ["from", "ignore"],
-  notes: ["Writes nothing; aquifer migrate new --autogenerate writes the migration that makes it so."],
-  run: (options) =>
-    Effect.gen(function* () {
-      const schema = yield* declared(options)
-      const config = yield* Target.resolve(options)
-      const found = yield* onDatabase(
-        config,
-        Migrator.check({ ...source(options), declared: schema, ignore: options.ignore })
-      )
-      yield* show(options, { same: found.length === 0, changes: found.map(inWords) }, ({ changes }, style) =>
-        changes.length === 0
-          ? [same(style)]
-          : [
-              "  To be what is declared, the database would have to",
-              ...differences(changes, style),
-              `  ${style.bold("aquifer migrate new --autogenerate")} and a name writes that`
-            ]
-      )
-      return found.length === 0 ? 0 : 3
-    })
-}
+export const check: Run = (options) =>
+  Effect.gen(function* () {
+    const schema = yield* declared(options)
+    const config = yield* Target.resolve(options)
+    const found = yield* onDatabase(
+      config,
+      Autogenerate.check({ ...source(options), declared: schema, ignore: options.ignore })
+    )
+    yield* show(options, { same: found.length === 0, changes: found.map(inWords) }, ({ changes }, style) =>
+      changes.length === 0
+        ? [same(style)]
+        : [
+            "  To be what is declared, the database would have to",
+            ...differences(changes, style),
+            `  ${style.bold("aquifer migrate new --autogenerate")} and a name writes that`
+          ]
+    )
+    return found.length === 0 ? 0 : 3
+  })

@@ -10,9 +10,9 @@ import * as Effect from "effect/Effect"
 import { importFile } from "../../migration/importModule.js"
 import type { DatabaseSchema } from "../../schema/DatabaseSchema.js"
 import { Told } from "../Command.js"
-import { prefix, sentence } from "../Failure.js"
 import { type UsageError, usageError } from "../Guard.js"
 import type { Options } from "../Options.js"
+import { prefix, sentence } from "../words.js"
 
 /** Where it is looked for without `--from`. @since 0.1.0 @category defaults */
 export const places = ["schema.ts", "src/schema.ts", "schema.js", "src/schema.js"]

@@ -12,13 +12,13 @@ import * as Migrator from "../../migration/Migrator.js"
 import { label, type Revision } from "../../migration/Revision.js"
 import type { DatabaseConfig, Driver } from "../../model/DatabaseConfig.js"
 import { MigrationError } from "../../model/MigrationError.js"
-import { type Command, Told, told } from "../Command.js"
-import { prefix, sentence } from "../Failure.js"
+import { type Run, Told, told } from "../Command.js"
 import { usageError } from "../Guard.js"
 import { plural } from "../layout.js"
 import type { Options } from "../Options.js"
 import * as Target from "../Target.js"
 import { Terminal } from "../Terminal.js"
+import { prefix, sentence } from "../words.js"
 import { recordings } from "./recordings.js"
 import { folders, source } from "./source.js"
 
@@ -75,46 +75,34 @@ const unanswered = (
 }
 
 /** @since 0.1.0 @category commands */
-export const lint: Command = {
-  name: "migrate lint",
-  summary: "dangerous DDL in migrations; exits 1 when there are errors",
-  gives: ["version", "errors", "warnings", "notes", "findings"],
-  takes: ["format", "product"],
-  argument: { name: "revision", least: 0, most: 1_000 },
-  notes: [
-    "Without a revision it looks at all of them. A finding is allowed with a comment that gives the reason.",
-    "Of a .ts migration it looks at the SQL that is recorded on an empty database beside the one in use, or on paper."
-  ],
-  run: (options, args) =>
-    Effect.gen(function* () {
-      const terminal = yield* Terminal
-      if (options.json && ["text", "github"].includes(options.format ?? "json")) {
-        return yield* Effect.fail(
-          usageError(`--json and --format ${options.format} say different things. Give one of them`)
+export const lint: Run = (options, args) =>
+  Effect.gen(function* () {
+    const terminal = yield* Terminal
+    if (options.json && ["text", "github"].includes(options.format ?? "json")) {
+      return yield* Effect.fail(
+        usageError(`--json and --format ${options.format} say different things. Give one of them`)
+      )
+    }
+    const { config, product } = yield* database(options)
+    const all = yield* told(Migrator.fromDirectory(folders(options)))
+    const chosen = [...new Set(args.length === 0 ? all : (yield* told(wanted(all, args))).flat())]
+    const written = chosen.filter((one) => one.kind === "sql")
+    const ids = chosen.filter((one) => one.kind !== "sql").map(({ id }) => id)
+    const programs = yield* recordings(source(options), ids, product, config)
+    const findings = yield* Effect.forEach([...written, ...programs], (one) => {
+      const { file = label(one) } = one
+      return Effect.flatMap(textOf(file), (text) =>
+        told(
+          "recordings" in one
+            ? Lint.lintProgram({ ...one, file, source: text, product })
+            : Lint.lintFile({ file, text, product })
         )
-      }
-      const { config, product } = yield* database(options)
-      const all = yield* told(Migrator.fromDirectory(folders(options)))
-      const chosen = [...new Set(args.length === 0 ? all : (yield* told(wanted(all, args))).flat())]
-      const written = chosen.filter((one) => one.kind === "sql")
-      const ids = chosen.filter((one) => one.kind !== "sql").map(({ id }) => id)
-      const programs = yield* recordings(source(options), ids, product, config)
-      const findings = yield* Effect.forEach([...written, ...programs], (one) => {
-        const { file = label(one) } = one
-        return Effect.flatMap(textOf(file), (text) =>
-          told(
-            "recordings" in one
-              ? Lint.lintProgram({ ...one, file, source: text, product })
-              : Lint.lintFile({ file, text, product })
-          )
-        )
-      })
-      const found = findings.flat().sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0))
-      const text = formats[options.format ?? (options.json ? "json" : "text")](found)
-      if (text !== "") yield* terminal.print(text)
-      const beside = unanswered(programs, config)
-      if (beside !== undefined && (options.format ?? "text") === "text" && !options.json)
-        yield* terminal.complain(beside)
-      return found.some(({ level }) => level === "error") ? 1 : 0
+      )
     })
-}
+    const found = findings.flat().sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0))
+    const text = formats[options.format ?? (options.json ? "json" : "text")](found)
+    if (text !== "") yield* terminal.print(text)
+    const beside = unanswered(programs, config)
+    if (beside !== undefined && (options.format ?? "text") === "text" && !options.json) yield* terminal.complain(beside)
+    return found.some(({ level }) => level === "error") ? 1 : 0
+  })

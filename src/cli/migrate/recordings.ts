@@ -9,7 +9,8 @@ import * as Database from "../../Database.js"
 import type * as Lint from "../../migration/Lint.js"
 import * as Migrator from "../../migration/Migrator.js"
 import type { DatabaseConfig } from "../../model/DatabaseConfig.js"
-import { onDatabase, type Told, told } from "../Command.js"
+import { type Told, told } from "../Command.js"
+import { onDatabase } from "../onDatabase.js"
 
 /** No such server is ever asked. */
 const nowhere: Readonly<Record<Lint.Product, { readonly url: string; readonly on: "scratch" | "paper" }>> = {

@@ -4,18 +4,22 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Migrator from "../../migration/Migrator.js"
+import * as History from "../../migration/History.js"
+import type * as Migrator from "../../migration/Migrator.js"
+import * as Move from "../../migration/Move.js"
+import * as Status from "../../migration/Status.js"
 import { describeTarget } from "../../model/DatabaseConfig.js"
-import { type Command, confirmed, onDatabase, show } from "../Command.js"
+import { confirmed, type Run, show } from "../Command.js"
 import { usageError } from "../Guard.js"
 import { millis, plural, rows } from "../layout.js"
+import { onDatabase } from "../onDatabase.js"
+import type { Style } from "../Style.js"
 import * as Target from "../Target.js"
-import type { Style } from "../Terminal.js"
 import { source, watched } from "./source.js"
 
 const count = (n: number, what: string): string => `${plural(n, "migration", "migrations")} ${what}`
 
-const done = (report: Migrator.Report, style: Style): ReadonlyArray<string> => [
+const done = (report: Move.Report, style: Style): ReadonlyArray<string> => [
   ...rows(style, [
     ...report.reverted.map((one) => ["reverted", `${one.id}_${one.name}  ${style.dim(millis(one.millis))}`] as const),
     ...report.applied.map((one) => ["applied", `${one.id}_${one.name}  ${style.dim(millis(one.millis))}`] as const)
@@ -35,96 +39,69 @@ const howFar = (name: string, to: string | undefined, steps: number | undefined)
     : Effect.succeed({ ...(to === undefined ? {} : { to }), ...(steps === undefined ? {} : { steps }) })
 
 /** @since 0.1.0 @category commands */
-export const up: Command = {
-  name: "migrate up",
-  summary: "apply what is pending: all, or up to a revision",
-  gives: ["ledger", "applied", "reverted", "already"],
-  takes: ["steps", "allow-out-of-order"],
-  argument: { name: "revision", least: 0 },
-  notes: ["A revision is an id or its beginning, head, heads, or +2: two further than now."],
-  run: (options, [to]) =>
-    Effect.gen(function* () {
-      const far = yield* howFar("migrate up", to, options.steps)
-      const config = yield* Target.resolve(options)
-      const report = yield* onDatabase(
-        config,
-        watched(options, (source) => Migrator.up({ ...source, ...far }))
-      )
-      yield* show(options, report, done)
-      return 0 as const
-    })
-}
+export const up: Run = (options, [to]) =>
+  Effect.gen(function* () {
+    const far = yield* howFar("migrate up", to, options.steps)
+    const config = yield* Target.resolve(options)
+    const report = yield* onDatabase(
+      config,
+      watched(options, (source) => Move.up({ ...source, ...far }))
+    )
+    yield* show(options, report, done)
+    return 0 as const
+  })
 
 /** @since 0.1.0 @category commands */
-export const down: Command = {
-  name: "migrate down",
-  summary: "take back the last migration, or all after a revision; asks first",
-  gives: ["ledger", "applied", "reverted", "already"],
-  takes: ["steps"],
-  argument: { name: "revision", least: 0 },
-  notes: ["A revision is an id or its beginning, base, or -2: the last two."],
-  run: (options, [to]) =>
-    Effect.gen(function* () {
-      const far = yield* howFar("migrate down", to, options.steps)
-      const config = yield* Target.resolve(options)
-      const what =
-        to === undefined
-          ? `the last ${options.steps === undefined || options.steps === 1 ? "migration" : `${options.steps} migrations`}`
-          : /^-\d+$/.test(to)
-            ? `the last ${plural(Number(to.slice(1)), "migration", "migrations")}`
-            : to === "base"
-              ? "every migration"
-              : "every migration after that revision"
-      yield* confirmed(options, `this takes back ${what} on ${describeTarget(config)} and may take its data along`)
-      const report = yield* onDatabase(
-        config,
-        watched(options, (source) => Migrator.down({ ...source, ...far }))
-      )
-      yield* show(options, report, done)
-      return 0 as const
-    })
-}
+export const down: Run = (options, [to]) =>
+  Effect.gen(function* () {
+    const far = yield* howFar("migrate down", to, options.steps)
+    const config = yield* Target.resolve(options)
+    const what =
+      to === undefined
+        ? `the last ${options.steps === undefined || options.steps === 1 ? "migration" : `${options.steps} migrations`}`
+        : /^-\d+$/.test(to)
+          ? `the last ${plural(Number(to.slice(1)), "migration", "migrations")}`
+          : to === "base"
+            ? "every migration"
+            : "every migration after that revision"
+    yield* confirmed(options, `this takes back ${what} on ${describeTarget(config)} and may take its data along`)
+    const report = yield* onDatabase(
+      config,
+      watched(options, (source) => Move.down({ ...source, ...far }))
+    )
+    yield* show(options, report, done)
+    return 0 as const
+  })
 
 /** Whether anything that is applied is not among what comes before the revision. */
 const goesBack = (source: Migrator.Options, revision: string) =>
   Effect.gen(function* () {
     if (revision === "base" || revision.startsWith("-")) return true
     if (revision.startsWith("+")) return false
-    const places = new Map((yield* Migrator.graph(source)).map((place) => [place.id, place] as const))
+    const places = new Map((yield* History.graph(source)).map((place) => [place.id, place] as const))
     const kept = new Set<string>()
-    const stack = (yield* Migrator.show(revision, source)).map(({ id }) => id)
+    const stack = (yield* History.show(revision, source)).map(({ id }) => id)
     for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
       const place = places.get(id)
       if (place === undefined || kept.has(id)) continue
       kept.add(id)
       stack.push(...place.parents, ...place.dependsOn)
     }
-    const { revisions } = yield* Migrator.status(source)
+    const { revisions } = yield* Status.status(source)
     return revisions.some(({ appliedAt, id }) => appliedAt !== undefined && !kept.has(id))
   })
 
 /** @since 0.1.0 @category commands */
-export const to: Command = {
-  name: "migrate to",
-  summary: "go to a revision from wherever the database is; asks before it goes back",
-  gives: ["ledger", "applied", "reverted", "already"],
-  takes: ["allow-out-of-order"],
-  argument: { name: "revision" },
-  notes: ["A revision is an id or its beginning, base, head, +2 or -1."],
-  run: (options, [revision = "head"]) =>
-    Effect.gen(function* () {
-      const config = yield* Target.resolve(options)
-      if (yield* onDatabase(config, goesBack(source(options), revision))) {
-        yield* confirmed(
-          options,
-          `this takes back migrations on ${describeTarget(config)} and may take their data along`
-        )
-      }
-      const report = yield* onDatabase(
-        config,
-        watched(options, (source) => Migrator.to(revision, source))
-      )
-      yield* show(options, report, done)
-      return 0 as const
-    })
-}
+export const to: Run = (options, [revision = "head"]) =>
+  Effect.gen(function* () {
+    const config = yield* Target.resolve(options)
+    if (yield* onDatabase(config, goesBack(source(options), revision))) {
+      yield* confirmed(options, `this takes back migrations on ${describeTarget(config)} and may take their data along`)
+    }
+    const report = yield* onDatabase(
+      config,
+      watched(options, (source) => Move.to(revision, source))
+    )
+    yield* show(options, report, done)
+    return 0 as const
+  })

@@ -5,85 +5,69 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Migrator from "../../migration/Migrator.js"
+import * as Repair from "../../migration/Repair.js"
+import * as Stamp from "../../migration/Stamp.js"
 import { describeTarget } from "../../model/DatabaseConfig.js"
-import { type Command, confirmed, onDatabase, show } from "../Command.js"
+import { confirmed, type Run, show } from "../Command.js"
 import { usageError } from "../Guard.js"
 import { rows } from "../layout.js"
 import type { Name, Options } from "../Options.js"
+import { onDatabase } from "../onDatabase.js"
 import * as Target from "../Target.js"
 import { watched } from "./source.js"
 
 /** @since 0.1.0 @category commands */
-export const stamp: Command = {
-  name: "migrate stamp",
-  summary: "make the ledger say the database is at a revision, running nothing",
-  gives: ["added", "removed", "settled"],
-  takes: ["purge"],
-  argument: { name: "revision", most: 100 },
-  notes: ["A revision is an id or its beginning, base, head or heads. With --purge it asks first."],
-  run: (options, revisions) =>
-    Effect.gen(function* () {
-      const config = yield* Target.resolve(options)
-      if (options.purge) {
-        yield* confirmed(options, `this forgets everything the ledger of ${describeTarget(config)} knows`)
-      }
-      const stamped = yield* onDatabase(
-        config,
-        watched(options, (source) => Migrator.stamp(revisions, { ...source, purge: options.purge }))
-      )
-      yield* show(options, stamped, ({ added, removed, settled }, style) => {
-        const lines = [
-          ...removed.map((one) => ["removed", one] as const),
-          ...settled.map((one) => ["settled", one] as const),
-          ...added.map((one) => ["added", one] as const)
-        ]
-        return lines.length === 0 ? ["  the ledger says so already"] : rows(style, lines)
-      })
-      return 0 as const
+export const stamp: Run = (options, revisions) =>
+  Effect.gen(function* () {
+    const config = yield* Target.resolve(options)
+    if (options.purge) {
+      yield* confirmed(options, `this forgets everything the ledger of ${describeTarget(config)} knows`)
+    }
+    const stamped = yield* onDatabase(
+      config,
+      watched(options, (source) => Stamp.stamp(revisions, { ...source, purge: options.purge }))
+    )
+    yield* show(options, stamped, ({ added, removed, settled }, style) => {
+      const lines = [
+        ...removed.map((one) => ["removed", one] as const),
+        ...settled.map((one) => ["settled", one] as const),
+        ...added.map((one) => ["added", one] as const)
+      ]
+      return lines.length === 0 ? ["  the ledger says so already"] : rows(style, lines)
     })
-}
+    return 0 as const
+  })
 
 /** What can be said about a revision, as the library calls it. */
 const sayings = ["accept", "applied", "forget", "done", "undone"] as const satisfies ReadonlyArray<
-  Name & keyof Migrator.Repairs
+  Name & keyof Repair.Repairs
 >
 
-const said = (options: Options): Migrator.Repairs =>
+const said = (options: Options): Repair.Repairs =>
   Object.fromEntries(sayings.map((name) => [name, options[name]] as const).filter(([, names]) => names.length > 0))
 
 /** @since 0.1.0 @category commands */
-export const repair: Command = {
-  name: "migrate repair",
-  summary: "settle what files and ledger disagree about; asks first",
-  gives: ["changed"],
-  takes: sayings,
-  notes: [
-    "It changes the ledger alone: look at the database before you say what is in it. aquifer migrate status",
-    "shows what there is to settle."
-  ],
-  run: (options) =>
-    Effect.gen(function* () {
-      const repairs = said(options)
-      if (Object.keys(repairs).length === 0) {
-        return yield* Effect.fail(
-          usageError(
-            `repair what? Say ${sayings.map((name) => `--${name}`).join(", ")} and the revision; aquifer migrate status shows them`
-          )
-        )
-      }
-      const config = yield* Target.resolve(options)
-      yield* confirmed(options, `this changes what the ledger of ${describeTarget(config)} says, and nothing else`)
-      const changed = yield* onDatabase(
-        config,
-        watched(options, (source) => Migrator.repair({ ...source, ...repairs }))
-      )
-      yield* show(options, { changed }, ({ changed }, style) =>
-        rows(
-          style,
-          changed.map((entry) => ["settled", `${entry.id}_${entry.name}  ${style.dim(`was ${entry.state}`)}`] as const)
+export const repair: Run = (options) =>
+  Effect.gen(function* () {
+    const repairs = said(options)
+    if (Object.keys(repairs).length === 0) {
+      return yield* Effect.fail(
+        usageError(
+          `repair what? Say ${sayings.map((name) => `--${name}`).join(", ")} and the revision; aquifer migrate status shows them`
         )
       )
-      return 0 as const
-    })
-}
+    }
+    const config = yield* Target.resolve(options)
+    yield* confirmed(options, `this changes what the ledger of ${describeTarget(config)} says, and nothing else`)
+    const changed = yield* onDatabase(
+      config,
+      watched(options, (source) => Repair.repair({ ...source, ...repairs }))
+    )
+    yield* show(options, { changed }, ({ changed }, style) =>
+      rows(
+        style,
+        changed.map((entry) => ["settled", `${entry.id}_${entry.name}  ${style.dim(`was ${entry.state}`)}`] as const)
+      )
+    )
+    return 0 as const
+  })
