@@ -55,25 +55,28 @@ export const missingFile = (entry: Entry): MigrationError =>
     revision: label(entry)
   })
 
-const changed = (node: Node, entry: Entry | undefined): ReadonlyArray<MigrationError> =>
-  entry === undefined ||
+const changed = (node: Node, entry: Entry | undefined): ReadonlyArray<MigrationError> => {
   // Whoever mends a revision that stopped half-way has to change its file.
-  entry.state !== "applied" ||
-  entry.kind !== node.kind ||
-  entry.checksum === undefined ||
-  node.checksum === undefined ||
-  entry.checksum === node.checksum
+  if (entry === undefined || entry.state !== "applied") return []
+  const refused = (problem: string, remedy: string) => [
+    new MigrationError({ reason: "changed", problem, remedy, revision: label(node), file: node.file })
+  ]
+  if (entry.kind !== node.kind) {
+    // A text is not comparable with a program; but what has another name as well is another migration.
+    return entry.name === node.name
+      ? []
+      : refused(
+          `the database has another migration of this id, ${label(entry)} (${entry.kind})`,
+          "Give one of them an id of its own; where it is the same, renamed and rewritten, accept it with Migrator.repair({ accept })"
+        )
+  }
+  return entry.checksum === undefined || node.checksum === undefined || entry.checksum === node.checksum
     ? []
-    : [
-        new MigrationError({
-          reason: "changed",
-          problem: "its file has been changed since it was applied",
-          remedy:
-            "Put the file back as it was and write what is new into a new migration; where the change means nothing, accept it with Migrator.repair({ accept })",
-          revision: label(node),
-          file: node.file
-        })
-      ]
+    : refused(
+        "its file has been changed since it was applied",
+        "Put the file back as it was and write what is new into a new migration; where the change means nothing, accept it with Migrator.repair({ accept })"
+      )
+}
 
 /** Of a SQL file the ledger knows how far it came: `up` goes on where an `up` stopped, `down` where a `down` did. */
 const interrupted = (entry: Entry, node: Node | undefined): ReadonlyArray<MigrationError> =>

@@ -157,7 +157,9 @@ export interface Ledger {
 }
 
 /** What an update may change. @since 0.1.0 @category models */
-export type Fields = Partial<Pick<Entry, "state" | "step" | "checksum" | "finishedAt" | "error" | "origin" | "parents">>
+export type Fields = Partial<
+  Pick<Entry, "state" | "step" | "checksum" | "finishedAt" | "error" | "origin" | "parents" | "kind" | "name">
+>
 
 /** @since 0.1.0 @category models */
 export type Column = keyof typeof columns

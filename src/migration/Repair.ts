@@ -15,7 +15,7 @@ import { underLock } from "./UnderLock.js"
 
 /** Revisions by id, or by id and name. @since 0.1.0 @category models */
 export interface Repairs {
-  /** Their files were changed and that means nothing: take the new checksums. */
+  /** Their files were changed and that means nothing: take them as they are now. */
   readonly accept?: ReadonlyArray<string> | undefined
   /** They stopped half-way and were finished by hand. */
   readonly applied?: ReadonlyArray<string> | undefined
@@ -43,13 +43,17 @@ export const repair = (options: Options & Repairs): Effect.Effect<ReadonlyArray<
           const node = graph.byId.get(entry.id)
           return { checksum: node?.checksum ?? entry.checksum, parents: node?.parents ?? entry.parents }
         }
+        const called = ({ id, kind, name }: Entry) => {
+          const node = graph.byId.get(id)
+          return { kind: node?.kind ?? kind, name: node?.name ?? name }
+        }
         const write = (entry: Entry, fields: Fields) => ledger.update(own, entry.id, fields)
         // One person's word: all of it holds, or nothing.
         yield* atomically(
           run,
           Effect.all(
             [
-              ...accept.map((entry) => write(entry, file(entry))),
+              ...accept.map((entry) => write(entry, { ...file(entry), ...called(entry) })),
               ...applied.map((entry) =>
                 write(entry, {
                   state: "applied",

@@ -44,6 +44,27 @@ for (const product of everywhere) {
       )
     )
 
+    it.live("another migration of the same id is not taken for the one that is applied, and can be accepted", () =>
+      on(product, () =>
+        Effect.gen(function* () {
+          const directory = yield* folder(three)
+          yield* Migrator.up({ directory })
+          yield* remove(directory, "2_b.sql")
+          yield* put(directory, { "2_other.ts": "export default { up: () => { throw new Error('never imported') } }" })
+          const error = yield* refusal(Migrator.up({ directory }))
+          expect(error).toMatchObject({ reason: "changed", revision: "2_other" })
+          expect(error.message).toContain("2_b (sql)")
+          yield* remove(directory, "2_other.ts")
+          yield* put(directory, { "2_b.ts": "export default { up: () => { throw new Error('never imported') } }" })
+          expect((yield* Migrator.up({ directory })).already).toBe(3)
+          yield* remove(directory, "2_b.ts")
+          yield* put(directory, { "2_other.ts": "export default { up: () => { throw new Error('never imported') } }" })
+          yield* Migrator.repair({ directory, accept: ["2"] })
+          expect((yield* Migrator.up({ directory })).already).toBe(3)
+        })
+      )
+    )
+
     it.live("other line ends are no change", () =>
       on(product, () =>
         Effect.gen(function* () {
