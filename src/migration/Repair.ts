@@ -43,9 +43,9 @@ export const repair = (options: Options & Repairs): Effect.Effect<ReadonlyArray<
           const node = graph.byId.get(entry.id)
           return { checksum: node?.checksum ?? entry.checksum, parents: node?.parents ?? entry.parents }
         }
-        const called = ({ id, kind, name }: Entry) => {
-          const node = graph.byId.get(id)
-          return { kind: node?.kind ?? kind, name: node?.name ?? name }
+        const called = (entry: Entry) => {
+          const { kind, name } = graph.byId.get(entry.id) ?? entry
+          return { kind, name }
         }
         const write = (entry: Entry, fields: Fields) => ledger.update(own, entry.id, fields)
         // One person's word: all of it holds, or nothing.
