@@ -59,13 +59,17 @@ const fromFolder = (directory: string | URL): Loader =>
     const folder = folderOf(directory)
     // Read synchronously: five times as fast for hundreds of small files, and a layer of SQL files may be built in runSync.
     const names = yield* Effect.try({ try: () => fs.readdirSync(folder), catch: (cause) => noFolder(folder, cause) })
-    const found: Array<Revision> = []
     const at = shown(folder)
+    const key = `${folder}\n${at}`
+    const inside = folder + path.sep
+    const untouched = remembered.untouched(key, names, (name) => statsOf(inside + name))
+    if (untouched !== undefined) return untouched
+    const found: Array<Revision> = []
     const place: Place = {
-      folder: folder + path.sep,
+      folder: inside,
       shown: at === "" ? "" : at + path.sep,
       room: Buffer.allocUnsafeSlow(16 * 1024),
-      known: remembered.folder(`${folder}\n${at}`, yield* Clock.currentTimeMillis)
+      known: remembered.folder(key, names, yield* Clock.currentTimeMillis)
     }
     // No effect for each: hundreds of files are read at every start of a program that has nothing to do.
     for (const name of names.filter(isMigrationFile).sort()) {
@@ -77,6 +81,15 @@ const fromFolder = (directory: string | URL): Loader =>
   })
 
 const remembered = Remembered.make<Revision>()
+
+/** What cannot be looked at fails when it is read, with its name. */
+const statsOf = (file: string): fs.Stats | undefined => {
+  try {
+    return fs.statSync(file)
+  } catch {
+    return undefined
+  }
+}
 
 /** A folder while it is read. */
 interface Place {

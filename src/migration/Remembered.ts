@@ -1,6 +1,6 @@
 /**
  * What this process has read of a folder of migrations, so that a file nobody has touched is not read again: hundreds of
- * them are looked at whenever somebody asks how things stand. A file is the one that was read while its inode, size and
+ * them are looked at whenever somebody asks how things stand, and mostly all are as they were. A file is the one that was read while its inode, size and
  * both its times are the same; the time of change is the system's own and cannot be set back. Never trusted: a file that
  * was changed shortly before it was read, because a second change might leave the same times.
  *
@@ -34,42 +34,73 @@ export interface Folder<A> {
 
 /** What is kept of all folders. @since 0.1.0 @category models */
 export interface Memory<A> {
-  /** Opens a folder under a name of its own; files that are not asked for, or set, this time are forgotten. `now` in ms. */
-  readonly folder: (name: string, now: number) => Folder<A>
+  /**
+   * Opens a folder under a name of its own, which holds these entries; files that are not asked for, or set, this time are
+   * forgotten. `now` in ms.
+   */
+  readonly folder: (name: string, entries: ReadonlyArray<string>, now: number) => Folder<A>
+  /** What `whole` gave the last time, if the folder holds the same entries still and no file was touched. */
+  readonly untouched: (
+    name: string,
+    entries: ReadonlyArray<string>,
+    statsOf: (file: string) => Stats | undefined
+  ) => ReadonlyArray<A> | undefined
+}
+
+/** What is known of one folder. */
+interface Kept<A> {
+  readonly entries: ReadonlyArray<string>
+  readonly files: Map<string, Known<A>>
+  whole: ReadonlyArray<A> | undefined
 }
 
 /** @since 0.1.0 @category constructors */
 export const make = <A>(): Memory<A> => {
-  const folders = new Map<string, ReadonlyMap<string, Known<A>>>()
-  const wholes = new WeakMap<ReadonlyMap<string, Known<A>>, ReadonlyArray<A>>()
+  const folders = new Map<string, Kept<A>>()
+  /** The one that was used last is the last to go. */
+  const keep = (name: string, kept: Kept<A>) => {
+    folders.delete(name)
+    folders.set(name, kept)
+    for (const oldest of folders.keys()) {
+      if (folders.size <= most) break
+      folders.delete(oldest)
+    }
+  }
   return {
-    folder: (name, now) => {
+    folder: (name, entries, now) => {
       const before = folders.get(name)
-      const known = new Map<string, Known<A>>()
-      folders.delete(name)
-      folders.set(name, known)
-      for (const oldest of folders.keys()) {
-        if (folders.size <= most) break
-        folders.delete(oldest)
-      }
+      const kept: Kept<A> = { entries, files: new Map(), whole: undefined }
+      keep(name, kept)
       return {
-        get: (name, stats) => {
-          const found = before?.get(name)
+        get: (file, stats) => {
+          const found = before?.files.get(file)
           if (found === undefined || !alike(found.stats, stats)) return undefined
-          known.set(name, found)
+          kept.files.set(file, found)
           return found.value
         },
-        set: (name, stats, value) => {
-          if (now - Math.max(stats.mtimeMs, stats.ctimeMs) > settled) known.set(name, { stats, value })
+        set: (file, stats, value) => {
+          if (now - Math.max(stats.mtimeMs, stats.ctimeMs) > settled) kept.files.set(file, { stats, value })
         },
         whole: (found) => {
-          const last = before === undefined ? undefined : wholes.get(before)
+          const last = before?.whole
           const same = last?.length === found.length && last.every((one, i) => one === found[i])
-          const whole = same ? last : Object.freeze([...found])
-          wholes.set(known, whole)
-          return whole
+          kept.whole = same ? last : Object.freeze([...found])
+          return kept.whole
         }
       }
+    },
+    untouched: (name, entries, statsOf) => {
+      const kept = folders.get(name)
+      // A file that was too young to be known, or could not be read, is looked at again.
+      if (kept?.whole === undefined || kept.whole.length !== kept.files.size) return undefined
+      if (kept.entries.length !== entries.length || !entries.every((one, i) => one === kept.entries[i]))
+        return undefined
+      for (const [file, known] of kept.files) {
+        const stats = statsOf(file)
+        if (stats === undefined || !alike(known.stats, stats)) return undefined
+      }
+      keep(name, kept)
+      return kept.whole
     }
   }
 }

@@ -75,6 +75,25 @@ describe("a folder that is read again", () => {
     })
   )
 
+  it.scoped("says which file can no longer be read, and goes on when it can", () =>
+    Effect.gen(function* () {
+      yield* later
+      const directory = yield* folder({ "1_a.sql": table("a"), "2_b.sql": table("b") })
+      const before = yield* read(directory)
+      const file = path.join(directory, "2_b.sql")
+      fs.renameSync(file, path.join(directory, "_b"))
+      fs.symlinkSync("2_b.sql", file)
+      expect(yield* Effect.flip(read(directory))).toMatchObject({
+        reason: "unreadable",
+        file: expect.stringMatching(/2_b.sql$/)
+      })
+      fs.renameSync(path.join(directory, "_b"), file)
+      const after = yield* read(directory)
+      expect(after.map((one) => one.checksum)).toEqual(before.map((one) => one.checksum))
+      expect(yield* read(directory)).toBe(after)
+    })
+  )
+
   it.scoped("reads what was written a moment ago again, because the next change may leave the same time", () =>
     Effect.gen(function* () {
       const directory = yield* folder({ "1_a.sql": table("a") })
@@ -91,23 +110,28 @@ describe("what is remembered", () => {
   const stats = (fields: Partial<fs.Stats> = {}) =>
     // Nothing else of them is looked at.
     ({ dev: 1, ino: 2, size: 3, mtimeMs: 1_000, ctimeMs: 1_000, ...fields }) as fs.Stats
+  const changes: ReadonlyArray<Partial<fs.Stats>> = [
+    { dev: 9 },
+    { ino: 9 },
+    { size: 9 },
+    { mtimeMs: 1_000.001 },
+    { ctimeMs: 1_000.001 }
+  ]
+  const read = (memory: Remembered.Memory<string>, name: string, now = 10_000) => {
+    const folder = memory.folder(name, ["a"], now)
+    folder.set("a", stats(), "read")
+    return folder
+  }
 
   it("is a file with the same device, inode, size and times, and no other", () => {
-    const memory = Remembered.make<string>()
-    memory.folder("f", 10_000).set("a", stats(), "read")
-    const changes: ReadonlyArray<Partial<fs.Stats>> = [
-      { dev: 9 },
-      { ino: 9 },
-      { size: 9 },
-      { mtimeMs: 1_000.001 },
-      { ctimeMs: 1_000.001 }
-    ]
     for (const change of changes) {
-      const again = Remembered.make<string>()
-      again.folder("f", 10_000).set("a", stats(), "read")
-      expect(again.folder("f", 10_000).get("a", stats(change))).toBeUndefined()
+      const memory = Remembered.make<string>()
+      read(memory, "f")
+      expect(memory.folder("f", ["a"], 10_000).get("a", stats(change))).toBeUndefined()
     }
-    expect(memory.folder("f", 10_000).get("a", stats())).toBe("read")
+    const memory = Remembered.make<string>()
+    read(memory, "f")
+    expect(memory.folder("f", ["a"], 10_000).get("a", stats())).toBe("read")
   })
 
   it("is nothing that had been changed less than three seconds before it was read, by either time", () => {
@@ -117,23 +141,54 @@ describe("what is remembered", () => {
       [0, undefined]
     ] as const) {
       const memory = Remembered.make<string>()
-      memory.folder("f", now).set("a", stats(), "read")
-      expect(memory.folder("f", now).get("a", stats())).toBe(kept)
+      read(memory, "f", now)
+      expect(memory.folder("f", ["a"], now).get("a", stats())).toBe(kept)
     }
     const memory = Remembered.make<string>()
-    memory.folder("f", 4_001).set("a", stats({ ctimeMs: 2_000 }), "read")
-    expect(memory.folder("f", 9_000).get("a", stats({ ctimeMs: 2_000 }))).toBeUndefined()
+    memory.folder("f", ["a"], 4_001).set("a", stats({ ctimeMs: 2_000 }), "read")
+    expect(memory.folder("f", ["a"], 9_000).get("a", stats({ ctimeMs: 2_000 }))).toBeUndefined()
   })
 
   it("is no more than sixteen folders, the last used ones, and of each what it holds now", () => {
     const memory = Remembered.make<string>()
-    memory.folder("first", 10_000).set("a", stats(), "read")
-    for (let i = 0; i < 15; i++) memory.folder(`f${i}`, 10_000).set("a", stats(), "read")
-    expect(memory.folder("first", 10_000).get("a", stats())).toBe("read")
-    memory.folder("one more", 10_000)
-    expect(memory.folder("f0", 10_000).get("a", stats())).toBeUndefined()
-    expect(memory.folder("first", 10_000).get("b", stats())).toBeUndefined()
+    read(memory, "first")
+    for (let i = 0; i < 15; i++) read(memory, `f${i}`)
+    expect(memory.folder("first", ["a"], 10_000).get("a", stats())).toBe("read")
+    memory.folder("one more", [], 10_000)
+    expect(memory.folder("f0", ["a"], 10_000).get("a", stats())).toBeUndefined()
+    expect(memory.folder("first", ["a"], 10_000).get("b", stats())).toBeUndefined()
     // Not asked for the last time, so it was not there.
-    expect(memory.folder("first", 10_000).get("a", stats())).toBeUndefined()
+    expect(memory.folder("first", ["a"], 10_000).get("a", stats())).toBeUndefined()
+  })
+
+  it("is the whole folder while it holds the same entries and no file was touched", () => {
+    const memory = Remembered.make<string>()
+    const same = () => stats()
+    expect(memory.untouched("f", ["a"], same)).toBeUndefined()
+    const whole = read(memory, "f").whole(["read"])
+    expect(memory.untouched("f", ["a"], same)).toBe(whole)
+    expect(memory.untouched("f", ["a"], same)).toBe(whole)
+    for (const entries of [[], ["b"], ["a", "b"]]) expect(memory.untouched("f", entries, same)).toBeUndefined()
+    for (const change of changes) expect(memory.untouched("f", ["a"], () => stats(change))).toBeUndefined()
+    expect(memory.untouched("f", ["a"], () => undefined)).toBeUndefined()
+    expect(memory.untouched("g", ["a"], same)).toBeUndefined()
+    expect(memory.untouched("f", ["a"], same)).toBe(whole)
+  })
+
+  it("is no folder with a file that was too young to be known, or that was not read to its end", () => {
+    const memory = Remembered.make<string>()
+    read(memory, "young", 4_000).whole(["read"])
+    expect(memory.untouched("young", ["a"], () => stats())).toBeUndefined()
+    read(memory, "half")
+    expect(memory.untouched("half", ["a"], () => stats())).toBeUndefined()
+  })
+
+  it("is used where it was looked through, too", () => {
+    const memory = Remembered.make<string>()
+    const whole = read(memory, "first").whole(["read"])
+    for (let i = 0; i < 15; i++) read(memory, `f${i}`)
+    expect(memory.untouched("first", ["a"], () => stats())).toBe(whole)
+    memory.folder("one more", [], 10_000)
+    expect(memory.untouched("first", ["a"], () => stats())).toBe(whole)
   })
 })
