@@ -45,6 +45,29 @@ describe.each(Object.entries(products))("aquifer demo on %s", (_, environment) =
     })
   )
 
+  it.scopedLive("goes into a database of others only when told to", () =>
+    Effect.gen(function* () {
+      const cwd = yield* freshFolder
+      const env = { DATABASE_URL: `sqlite:${path.join(cwd, "theirs.db")}`, ...(yield* environment) }
+      yield* Effect.promise(async () => {
+        await fs.mkdir(path.join(cwd, "theirs"))
+        await fs.writeFile(path.join(cwd, "theirs/0001_t.sql"), "-- migrate:up\nCREATE TABLE t (id INTEGER);\n")
+      })
+      const settings = { cwd, env }
+      expect(yield* aquifer(["migrate", "up", "--migrations", "theirs"], settings)).toMatchObject({ code: 0 })
+      const refused = yield* aquifer(["demo"], settings)
+      expect(refused).toMatchObject({ code: 2, out: "" })
+      expect(refused.err).toMatch(/which has 2 tables of others\. Write --yes if that is what you want\.\n$/)
+      const status = yield* aquifer(["migrate", "status", "--json", "--migrations", "theirs"], settings)
+      expect(JSON.parse(status.out)).toMatchObject({ applied: 1, atHead: true })
+      const meant = ["demo", "--json", "--migrations", "theirs"]
+      const told = yield* aquifer([...meant, "--yes"], settings)
+      expect(JSON.parse(told.out)).toMatchObject({ ok: true, migrations: { already: 1 }, accounts: { seeded: 24 } })
+      // Where it has been once it is no stranger.
+      expect(yield* aquifer(meant, settings)).toMatchObject({ code: 0 })
+    })
+  )
+
   it.scopedLive("says it in words, without colours and without a password when nobody watches", () =>
     Effect.gen(function* () {
       const env = yield* environment

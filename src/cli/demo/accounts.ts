@@ -22,7 +22,8 @@ export const count = 24
 /** What each account begins with. @since 0.1.0 @category defaults */
 export const endowment = 1_000
 
-const name = "aquifer_demo_accounts"
+/** The table, which is there where a demo has run. @since 0.1.0 @category defaults */
+export const name = "aquifer_demo_accounts"
 
 const accounts = Table.make(name, {
   id: Table.int.pipe(Table.primaryKey),
