@@ -4,13 +4,13 @@ import * as Effect from "effect/Effect"
 import { driver } from "./command.js"
 import { project, tables } from "./migrations.js"
 
-describe("aquifer migrate up on a PGlite folder", () => {
+describe.each(["up", "to head"])("aquifer migrate %s on a PGlite folder", (way) => {
   it.scopedLive(
     "waits for whoever has it: of three at once one applies, all succeed",
     () =>
       Effect.gen(function* () {
         const { json } = driver(yield* project(tables(2)), { DATABASE_URL: "pglite:data" })
-        const ups = yield* Effect.replicateEffect(json("migrate", "up"), 3, { concurrency: 3 })
+        const ups = yield* Effect.replicateEffect(json("migrate", ...way.split(" ")), 3, { concurrency: 3 })
         for (const { code, err } of ups) {
           expect(code, err).toBe(0)
           // Whoever waited has said for whom, and nothing else.

@@ -4,10 +4,9 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as History from "../../migration/History.js"
+import { opened } from "../../migration/Desk.js"
 import type * as Migrator from "../../migration/Migrator.js"
 import * as Move from "../../migration/Move.js"
-import * as Status from "../../migration/Status.js"
 import { describeTarget } from "../../model/DatabaseConfig.js"
 import { confirmed, type Run, show } from "../Command.js"
 import { usageError } from "../Guard.js"
@@ -15,7 +14,7 @@ import { millis, plural, rows } from "../layout.js"
 import { onDatabase } from "../onDatabase.js"
 import type { Style } from "../Style.js"
 import * as Target from "../Target.js"
-import { source, watched } from "./source.js"
+import { watched } from "./source.js"
 
 const count = (n: number, what: string): string => `${plural(n, "migration", "migrations")} ${what}`
 
@@ -74,28 +73,20 @@ export const down: Run = (options, [to]) =>
   })
 
 /** Whether anything that is applied is not among what comes before the revision. */
-const goesBack = (source: Migrator.Options, revision: string) =>
+const goesBack = (source: Migrator.Options, to: string) =>
   Effect.gen(function* () {
-    if (revision === "base" || revision.startsWith("-")) return true
-    if (revision.startsWith("+")) return false
-    const places = new Map((yield* History.graph(source)).map((place) => [place.id, place] as const))
-    const kept = new Set<string>()
-    const stack = (yield* History.show(revision, source)).map(({ id }) => id)
-    for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
-      const place = places.get(id)
-      if (place === undefined || kept.has(id)) continue
-      kept.add(id)
-      stack.push(...place.parents, ...place.dependsOn)
-    }
-    const { revisions } = yield* Status.status(source)
-    return revisions.some(({ appliedAt, id }) => appliedAt !== undefined && !kept.has(id))
+    if (to === "base" || to.startsWith("-")) return true
+    if (to.startsWith("+")) return false
+    const { at, seen } = yield* opened(source)
+    return (yield* Move.targets(at, seen.entries, { to })).length > 0
   })
 
 /** @since 0.1.0 @category commands */
 export const to: Run = (options, [revision = "head"]) =>
   Effect.gen(function* () {
     const config = yield* Target.resolve(options)
-    if (yield* onDatabase(config, goesBack(source(options), revision))) {
+    const back = watched(options, (source) => goesBack(source, revision))
+    if (yield* onDatabase(config, back)) {
       yield* confirmed(options, `this takes back migrations on ${describeTarget(config)} and may take their data along`)
     }
     const report = yield* onDatabase(
