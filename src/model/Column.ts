@@ -113,9 +113,18 @@ export const column = <A, I>(type: SqlType, schema: Schema.Schema<A, I>): Column
 
 /** @since 0.1.0 @category constructors */
 export const text: Column<string> = column({ _tag: "text" }, Schema.String)
-/** At most `length` characters. @since 0.1.0 @category constructors */
+/** At most `length` characters, which are code points, as databases count them. @since 0.1.0 @category constructors */
 export const varchar = (length: number): Column<string> =>
-  column({ _tag: "varchar", length }, Schema.String.pipe(Schema.maxLength(length)))
+  column(
+    { _tag: "varchar", length },
+    Schema.String.pipe(
+      Schema.filter((text) => text.length <= length || Array.from(text).length <= length, {
+        message: () => `Expected at most ${length} characters`,
+        jsonSchema: { maxLength: length },
+        arbitrary: () => (fc) => fc.string({ maxLength: length })
+      })
+    )
+  )
 /** 16 bits. @since 0.1.0 @category constructors */
 export const smallint: Column<number> = column({ _tag: "int2" }, Schema.Int)
 /** 32 bits. @since 0.1.0 @category constructors */

@@ -8,6 +8,8 @@ import type { Simplify } from "effect/Types"
 import type { Column, ColumnDefinition, Reference } from "./Column.js"
 
 export * from "./Column.js"
+export { type FromModel, fromModel, type GivenColumns, type Model, type ModelColumns } from "./table/fromModel.js"
+export { type Encoded, insert, row, update } from "./table/rows.js"
 
 /** @since 0.1.0 @category models */
 export type Columns = Readonly<Record<string, Column.Any>>
@@ -25,6 +27,11 @@ export interface Index {
   readonly where?: string | undefined
   /** The access method, where the product has several. */
   readonly using?: string | undefined
+  /**
+   * By product, all that stands behind the table's name, where columns and condition do not say it (order, operator classes,
+   * INCLUDE): `{ postgresql: "(team, seen DESC)" }`. A product that is not among them takes the rest.
+   */
+  readonly over?: Readonly<Record<string, string>> | undefined
   /** Built without blocking writers, outside any transaction, where the product can. */
   readonly concurrently?: boolean | undefined
 }

@@ -12,8 +12,10 @@ import { freshOn, nodeUrl } from "../dialect/cockroach/node.js"
 import { apart } from "./apart.js"
 import { type Lack, lacksAreTrue, type Product } from "./contract.js"
 import { errors } from "./errors.js"
+import { models } from "./models.js"
 import { pooling } from "./pooling.js"
 import { postgres } from "./products.js"
+import { rows } from "./rows.js"
 import { statements } from "./statements.js"
 import { together } from "./together.js"
 import { transactions } from "./transactions.js"
@@ -40,6 +42,8 @@ const all = (product: Product) => {
   apart(product)
   errors(product)
   values(product)
+  rows(product)
+  models(product)
   lacksAreTrue(product)
 }
 

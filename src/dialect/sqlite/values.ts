@@ -1,7 +1,8 @@
 /**
  * Values on their way in and out. In: what SQLite has no type for becomes text or a number as agreed; what has no honest
  * form (arrays, NaN, functions) is refused instead of being spread or stored as NULL. Out: integers are read exactly and
- * become numbers, or fail when a number cannot hold them; columns declared BOOLEAN, TIMESTAMP or JSON are decoded.
+ * become numbers; one that a number cannot hold is a bigint in a column declared as INTEGER or BIGINT, else a failure.
+ * Columns declared BOOLEAN, TIMESTAMP or JSON are decoded.
  *
  * @since 0.1.0
  */
@@ -115,6 +116,15 @@ const toJson: Decoder = (value) => {
   }
 }
 
+/** An integer that a number can hold, as one; any other stays a bigint. @since 0.1.0 @category conversions */
+export const narrow = (value: number | bigint): number | bigint => {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
+}
+
+/** A column of integers holds 64 bits, as whoever declared it knows. */
+const toInteger: Decoder = (value) => (typeof value === "bigint" ? narrow(value) : value)
+
 /** By the first word of the declared type; a length behind it says nothing here. */
 const decoders: Readonly<Record<string, Decoder>> = {
   BOOLEAN: toBoolean,
@@ -123,7 +133,10 @@ const decoders: Readonly<Record<string, Decoder>> = {
   TIMESTAMP: toDate,
   DATETIME: toDate,
   JSON: toJson,
-  JSONB: toJson
+  JSONB: toJson,
+  INTEGER: toInteger,
+  BIGINT: toInteger,
+  INT8: toInteger
 }
 
 interface Column {
@@ -148,7 +161,7 @@ export const plan = (columns: ReadonlyArray<{ readonly name: string; readonly ty
   return {
     arrays,
     objects: [...new Map(arrays.map((column) => [column.name, { ...column, key: column.name }])).values()],
-    decodes: arrays.some((column) => column.decoder !== undefined),
+    decodes: arrays.some(({ decoder }) => decoder !== undefined && decoder !== toInteger),
     // `fromEntries` and the spread make own properties: a column called `__proto__` is a column.
     empty: Object.fromEntries(columns.map(({ name }) => [name, null]))
   }
@@ -167,15 +180,10 @@ const whole = (value: bigint, name: string, operation: string): number => {
   })
 }
 
-/** An integer that a number can hold, as one; any other stays a bigint. @since 0.1.0 @category conversions */
-export const narrow = (value: number | bigint): number | bigint => {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
-}
-
 /** A value of a row, as it is handed out. */
 const shown = (value: unknown, { name, decoder }: Column, exact: boolean, operation: string): unknown => {
   if (value === null) return value
+  if (decoder === toInteger) return exact ? value : toInteger(value)
   const decoded = decoder === undefined ? value : decoder(value)
   return typeof decoded === "bigint" && !exact ? whole(decoded, name, operation) : decoded
 }
