@@ -17,14 +17,19 @@ import { give, type Slot } from "../postgres/hosts.js"
 import { wordsOf } from "../postgres/kind.js"
 import { copyRefused } from "../postgres/request.js"
 import { millis } from "../postgres/startup.js"
-import { type Engine, isMemory, type Start } from "./engine.js"
+import { type Engine, isMemory, type Program } from "./engine.js"
 import { Wire } from "./wire.js"
 
 /** Rows of one chunk of a stream. */
 const chunkRows = 1_000
 
-/** Starts the package's own program. @since 0.1.0 @category constructors */
-export const startPackage: Start = (folder) =>
+/** A program whose data can be had as one piece. @since 0.1.0 @category models */
+export interface Copyable extends Program {
+  readonly dumpDataDir: (compression: "none") => Promise<Blob>
+}
+
+/** Starts the package's own program; `image`: with what another one's `dumpDataDir` gave. @since 0.1.0 @category constructors */
+export const startPackage = (folder: string, image?: Blob): Effect.Effect<Copyable, DatabaseError> =>
   Effect.flatMap(
     Effect.tryPromise({
       try: () => import("@electric-sql/pglite"),
@@ -38,7 +43,8 @@ export const startPackage: Start = (folder) =>
     }),
     ({ PGlite }) =>
       Effect.tryPromise({
-        try: () => PGlite.create(isMemory(folder) ? "memory://" : folder),
+        try: () =>
+          PGlite.create(isMemory(folder) ? "memory://" : folder, image === undefined ? {} : { loadDataDir: image }),
         catch: (cause) =>
           new ConnectionError({
             operation: "connect",
