@@ -336,6 +336,7 @@ export class PoolCore<C> implements Desk<C> {
       opening: this.supply.opening,
       waiting: this.waiting.length,
       invalidated: this.invalidated,
+      ...(this.closed ? { draining: true } : {}),
       totals: {
         ...this.totals,
         closed: this.closing.done,

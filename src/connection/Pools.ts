@@ -54,6 +54,7 @@ const add = (a: PoolSnapshot, b: PoolSnapshot): PoolSnapshot => ({
   opening: a.opening + b.opening,
   waiting: a.waiting + b.waiting,
   invalidated: a.invalidated + b.invalidated,
+  ...(a.draining || b.draining ? { draining: true } : {}),
   totals: {
     acquired: a.totals.acquired + b.totals.acquired,
     opened: a.totals.opened + b.totals.opened,

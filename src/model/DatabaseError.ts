@@ -99,6 +99,8 @@ export interface PoolSnapshot {
   /** Being opened right now. */
   readonly opening: number
   readonly waiting: number
+  /** There and true once the pool is being drained, or is: it takes no callers any more. */
+  readonly draining?: true | undefined
   /** The shared lanes beside the pool, where there are any: no connection of theirs is counted here. */
   readonly lanes?: LaneSnapshot | undefined
   /** The replicas, where there are any: no connection of theirs is counted here. */
