@@ -18,7 +18,7 @@ it("every module of the index is an entry of its own", () => {
     })
   }
   const others = Object.keys(exported).filter((entry) => !modules.some(([, name]) => entry === `./${name}`))
-  expect(others.sort()).toEqual([".", "./app", "./package.json", "./testing"])
+  expect(others.sort()).toEqual([".", "./app", "./http", "./package.json", "./testing"])
 })
 
 it("what is not public cannot be imported", () => {

@@ -10,26 +10,29 @@ import { scratch } from "./support.js"
 const project = path.resolve(import.meta.dirname, "../..")
 
 /** The program, in a folder that finds the project's packages and goes with the scope. */
-export const program: Effect.Effect<string, unknown, Scope.Scope> = Effect.flatMap(scratch, (at) =>
-  Effect.as(
-    Effect.promise(async () => {
-      fs.symlinkSync(path.join(project, "node_modules"), path.join(at, "node_modules"))
-      await build({
-        configFile: false,
-        root: project,
-        logLevel: "error",
-        resolve: { alias: { "effect-aquifer": path.join(project, "src/index.ts") } },
-        build: {
-          ssr: path.join(project, "test/migration/runner.ts"),
-          outDir: at,
-          emptyOutDir: false,
-          rollupOptions: { output: { entryFileNames: "runner.mjs" } }
-        }
-      })
-    }),
-    path.join(at, "runner.mjs")
+export const programOf = (entry: string): Effect.Effect<string, unknown, Scope.Scope> =>
+  Effect.flatMap(scratch, (at) =>
+    Effect.as(
+      Effect.promise(async () => {
+        fs.symlinkSync(path.join(project, "node_modules"), path.join(at, "node_modules"))
+        await build({
+          configFile: false,
+          root: project,
+          logLevel: "error",
+          resolve: { alias: { "effect-aquifer": path.join(project, "src/index.ts") } },
+          build: {
+            ssr: path.join(project, "test/migration", entry),
+            outDir: at,
+            emptyOutDir: false,
+            rollupOptions: { output: { entryFileNames: "runner.mjs" } }
+          }
+        })
+      }),
+      path.join(at, "runner.mjs")
+    )
   )
-)
+
+export const program = programOf("runner.ts")
 
 export interface Runner {
   /** Done when it has said so, or has ended. */

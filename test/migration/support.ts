@@ -85,7 +85,7 @@ export const schema: Effect.Effect<LiveSchema.LiveSchema, unknown, SqlClient.Sql
   const found = yield* Effect.scoped(Effect.flatMap(connections.reserve, connections.dialect.inspect))
   return LiveSchema.without(
     found,
-    found.tables.map((t) => t.name).filter((name) => name.endsWith("aquifer_migrations"))
+    found.tables.map((t) => t.name).filter((name) => name.endsWith("aquifer_migrations") || name === "schema_version")
   )
 })
 

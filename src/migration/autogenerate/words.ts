@@ -6,7 +6,7 @@
  */
 import * as Change from "../../model/Change.js"
 import type { SqlType } from "../../model/Column.js"
-import { text } from "./Source.js"
+import { text } from "../../schema/source/Source.js"
 
 /** What it does, as a sentence's end. @since 0.1.0 @category conversions */
 export const describe: (change: Change.Change) => string = Change.match({
@@ -87,8 +87,8 @@ export const danger = (change: Change.Change): string | undefined => {
 
 const digits: Partial<Record<SqlType["_tag"], number>> = { int2: 5, int4: 10, int8: 19 }
 
-/** Whether every value of the one type is a value of the other. Of a product's own types nothing is known. */
-const widens = (from: SqlType, to: SqlType): boolean => {
+/** Whether every value of the one type is a value of the other. Of a product's own types nothing is known. @since 0.1.0 @category guards */
+export const widens = (from: SqlType, to: SqlType): boolean => {
   if (JSON.stringify(from) === JSON.stringify(to)) return true
   if (from._tag === "raw" || to._tag === "raw") return false
   if (to._tag === "text") return true

@@ -5,8 +5,9 @@
  */
 import { createServer, connect as dial, type Socket } from "node:net"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
-import { freshDatabase } from "../../support/server.js"
+import { adminQuery, freshDatabase } from "../../support/server.js"
 
 const sslRequest = 80877103
 const startup = 196608
@@ -140,3 +141,18 @@ export const disguised = (
 
 /** An empty database on the run's server, in disguise. */
 export const freshDisguise = Effect.flatMap(freshDatabase, (url) => disguised(url))
+
+/** PostgreSQL does not know how CockroachDB drops a database: what is left behind is dropped in its own words. */
+export const swept = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+  const left: Array<string> = []
+  const hears = Logger.make(({ message }) => {
+    const name = /scratch database (\w+) was not dropped/.exec(String(message))?.[1]
+    if (name !== undefined) left.push(name)
+  })
+  return Effect.ensuring(
+    Effect.provide(effect, Logger.replace(Logger.defaultLogger, hears)),
+    Effect.suspend(() =>
+      Effect.forEach(left, (name) => Effect.orDie(adminQuery(`DROP DATABASE "${name}" WITH (FORCE)`)))
+    )
+  )
+}
