@@ -213,6 +213,13 @@ export interface Dialect {
   readonly others?:
     | ((connection: DriverConnection) => Effect.Effect<ReadonlyArray<LiveObject>, DatabaseError>)
     | undefined
+  /**
+   * The statements that make, on an empty database, what the tables stand on and no table makes (extensions, types, functions,
+   * sequences); absent where they stand on nothing.
+   */
+  readonly requires?:
+    | ((connection: DriverConnection) => Effect.Effect<ReadonlyArray<string>, DatabaseError>)
+    | undefined
   /** The statements that make one change; `before` is the schema they meet (SQLite rebuilds tables from it). */
   readonly ddl: (change: Change, before: LiveSchema) => ReadonlyArray<string>
   /** Whether `ddl` looks at `before` for this change; not said: it always does. Spares an `inspect` for each change. */

@@ -59,6 +59,7 @@ describe("the README's programs", () => {
           paths: {
             "effect-aquifer": source("index.ts"),
             "effect-aquifer/app": source("app/index.ts"),
+            "effect-aquifer/http": source("http/index.ts"),
             "effect-aquifer/testing": source("testing/index.ts")
           },
           typeRoots: [path.join(project, "node_modules/@types")]

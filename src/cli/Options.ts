@@ -90,6 +90,8 @@ export const kinds = {
   autogenerate: flag({ meaning: "write what takes the database to the declared tables" }),
   from: path("FILE", { meaning: "the module that exports the declared tables (schema.ts, else src/schema.ts)" }),
   ignore: many("TABLE", { meaning: "a table that is not declared and stays all the same" }),
+  as: choice(["mermaid", "dot"], { meaning: "what the diagram is written for" }),
+  out: path("FILE", { meaning: "write it there, and not to standard output" }),
   "allow-out-of-order": flag({ meaning: "run also what comes before an applied migration" }),
   "check-heads": flag({ meaning: "exit 3 unless the database is at the head" }),
   purge: flag({ meaning: "forget everything the ledger knows first" }),

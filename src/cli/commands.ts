@@ -9,7 +9,7 @@ import type { Command } from "./Command.js"
 /** What the first words of commands with two words stand for. @since 0.1.0 @category commands */
 export const groups: Readonly<Record<string, string>> = {
   migrate: "bring the database to a revision and look at its history",
-  db: "make or remove the database itself"
+  db: "make or remove the database itself, or write down what is in it"
 }
 
 /** In the order of the help. @since 0.1.0 @category commands */
@@ -182,6 +182,25 @@ export const commands: ReadonlyArray<Command> = [
     summary: "drop, create and migrate it; never in production",
     gives: ["database", "dropped", "applied"],
     load: () => import("./db.js").then(({ reset }) => reset)
+  },
+  {
+    name: "db pull",
+    summary: "the tables of the database as a TypeScript module that declares them",
+    gives: ["file", "module"],
+    takes: ["out", "ignore"],
+    notes: [
+      "aquifer db pull --out schema.ts: what aquifer migrate check and --autogenerate compare the database with.",
+      "Asks before it writes over a file."
+    ],
+    load: () => import("./dbSchema.js").then(({ pull }) => pull)
+  },
+  {
+    name: "db diagram",
+    summary: "the tables and what refers to what, drawn in Mermaid or DOT",
+    gives: ["file", "diagram"],
+    takes: ["as", "from", "out"],
+    notes: ["Of the database; with --from of the declared tables. Asks before it writes over a file."],
+    load: () => import("./dbSchema.js").then(({ diagram }) => diagram)
   },
   {
     name: "health",

@@ -124,8 +124,11 @@ export const resolve = (schema: DatabaseSchema): Effect.Effect<Declared, SchemaE
       })
     const tables = yield* Effect.forEach(all, (table) =>
       Effect.gen(function* () {
-        const columns: Record<string, Column.Any> = {}
-        for (const [key, column] of Object.entries(table.columns)) columns[key] = yield* columnOf(table.name, column)
+        const columns = Object.fromEntries(
+          yield* Effect.forEach(Object.entries(table.columns), ([key, column]) =>
+            Effect.map(columnOf(table.name, column), (resolved) => [key, resolved])
+          )
+        )
         const constraints = yield* Effect.forEach(table.constraints, (one) => constraintOf(table.name, one))
         return {
           definition: Table.definition({ ...table, name: under(table.name), columns, constraints }),

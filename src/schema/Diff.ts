@@ -7,7 +7,7 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Connections from "../connection/Connections.js"
-import type { Dialect } from "../Dialect.js"
+import type { Dialect, DriverConnection } from "../Dialect.js"
 import * as Change from "../model/Change.js"
 import type { SqlType } from "../model/Column.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
@@ -19,6 +19,7 @@ import { compare, type Sides } from "./diff/compare.js"
 import type { Cast, Step } from "./diff/Pair.js"
 import { renames } from "./diff/renames.js"
 import { created } from "./diff/tables.js"
+import { isLedger } from "./ledgers.js"
 import { SchemaError } from "./SchemaError.js"
 import * as Scratch from "./Scratch.js"
 import { learned, sample, type Words } from "./Words.js"
@@ -31,16 +32,17 @@ export interface Options {
   readonly drop?: boolean | undefined
 }
 
-/** What this library makes for itself, and what the ledgers of other tools are called. */
-const own = /^(?:aquifer_.*|.*_aquifer_migrations(?:_lock)?|effect_sql_migrations|alembic_version)$/
+/** Whether it stays although nobody declared it, because that was said. @since 0.1.0 @category guards */
+export const isIgnored = ({ ignore = [] }: Pick<Options, "ignore">, name: string): boolean =>
+  typeof ignore === "function" ? ignore(name) : ignore.includes(name)
 
 const drops =
-  ({ prefix }: DatabaseSchema, { drop, ignore = [] }: Options) =>
+  ({ prefix }: DatabaseSchema, options: Options) =>
   (name: string): boolean =>
-    drop !== false &&
-    !own.test(name) &&
+    options.drop !== false &&
+    !isLedger(name) &&
     (prefix === "" || name.startsWith(`${prefix}_`)) &&
-    !(typeof ignore === "function" ? ignore(name) : ignore.includes(name))
+    !isIgnored(options, name)
 
 /** The schema of the database in use. @since 0.1.0 @category looking */
 export const inspect: Effect.Effect<LiveSchema.LiveSchema, DatabaseError, SqlClient.SqlClient> = Effect.flatMap(
@@ -48,16 +50,19 @@ export const inspect: Effect.Effect<LiveSchema.LiveSchema, DatabaseError, SqlCli
   (connections) => inspected(connections)
 )
 
-/** One that is not there yet is empty, and is not made by looking. */
-const inspected = ({
-  config,
-  dialect,
-  reserve
-}: Connections.Connections): Effect.Effect<LiveSchema.LiveSchema, DatabaseError> => {
-  const look = Effect.scoped(Effect.flatMap(reserve, dialect.inspect))
+const inspected = (connections: Connections.Connections): Effect.Effect<LiveSchema.LiveSchema, DatabaseError> =>
+  looked(connections, connections.dialect.inspect, LiveSchema.empty)
+
+/** What a session sees; a database that is not there yet has `nothing`, and is not made by looking. @since 0.1.0 @category looking */
+export const looked = <A>(
+  { config, dialect, reserve }: Connections.Connections,
+  look: (own: DriverConnection) => Effect.Effect<A, DatabaseError>,
+  nothing: A
+): Effect.Effect<A, DatabaseError> => {
+  const there = Effect.scoped(Effect.flatMap(reserve, look))
   return dialect.unmade === undefined
-    ? look
-    : Effect.flatMap(dialect.unmade(config), (unmade) => (unmade ? Effect.succeed(LiveSchema.empty) : look))
+    ? there
+    : Effect.flatMap(dialect.unmade(config), (unmade) => (unmade ? Effect.succeed(nothing) : there))
 }
 
 /** All there is to make of what is declared, in an order it can be made in. @since 0.1.0 @category conversions */
@@ -78,9 +83,18 @@ export const diff = (
   schema: DatabaseSchema,
   options: Options = {}
 ): Effect.Effect<ReadonlyArray<Change.Change>, DatabaseError | SchemaError, SqlClient.SqlClient> =>
+  Effect.flatMap(Connections.current, (connections) => diffOn(connections, schema, options)).pipe(
+    Effect.withSpan("DatabaseSchema.diff", { captureStackTrace: false })
+  )
+
+/** `diff` on connections already at hand. @since 0.1.0 @category comparisons */
+export const diffOn = (
+  connections: Connections.Connections,
+  schema: DatabaseSchema,
+  options: Options
+): Effect.Effect<ReadonlyArray<Change.Change>, DatabaseError | SchemaError> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const connections = yield* Connections.current
       const { dialect } = connections
       const declared = yield* resolve(schema)
       const live = yield* inspected(connections)
@@ -126,7 +140,7 @@ export const diff = (
       })
       return yield* Effect.forEach(steps, (step) => converted(scratch, step))
     })
-  ).pipe(Effect.withSpan("DatabaseSchema.diff", { captureStackTrace: false }))
+  )
 
 const wordsOf = (made: LiveSchema.LiveSchema, dialect: Dialect): Words =>
   learned(made.tables.find(({ name }) => name === sample.name) ?? { ...nothing, name: sample.name }, dialect)
@@ -134,8 +148,14 @@ const wordsOf = (made: LiveSchema.LiveSchema, dialect: Dialect): Words =>
 const createSample = Change.make.CreateTable({ table: sample, ifNotExists: false })
 
 /** What the product calls things. @since 0.1.0 @category looking */
-export const printedWords = (scratch: Scratch.Scratch): Effect.Effect<Words, DatabaseError> =>
-  Effect.map(scratch.made([createSample]), (made) => wordsOf(made, scratch.dialect))
+export const printedWords = (
+  scratch: Scratch.Scratch,
+  requires: DatabaseSchema["requires"] = []
+): Effect.Effect<Words, DatabaseError> =>
+  Effect.map(
+    scratch.madeOf([...requires.map((sql) => ({ whole: Change.make.Execute({ sql }) })), { whole: createSample }]),
+    (made) => wordsOf(made, scratch.dialect)
+  )
 
 const nothing = { columns: [], uniques: [], foreignKeys: [], checks: [], exclusions: [], indexes: [], triggers: [] }
 

@@ -24,3 +24,15 @@ export const mentions = (text: string, name: string): boolean =>
 /** The text after a rename, the name quoted only where it must be. @since 0.1.0 @category conversions */
 export const respelled = (text: string, from: string, to: string): string =>
   text.replace(token, (found) => (isName(found, from) ? (/^[a-z_][a-z0-9_]*$/.test(to) ? to : quoted(to)) : found))
+
+/** The text without parentheses around all of it. @since 0.1.0 @category conversions */
+export const bare = (text: string): string => {
+  const inner = text.trim()
+  if (!inner.startsWith("(") || !inner.endsWith(")")) return inner
+  let depth = 0
+  for (const { 0: found, index } of inner.matchAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[()]/g)) {
+    depth += found === "(" ? 1 : found === ")" ? -1 : 0
+    if (depth === 0 && index < inner.length - 1) return inner
+  }
+  return depth === 0 ? bare(inner.slice(1, -1)) : inner
+}

@@ -96,6 +96,8 @@ export const learned = (printed: LiveTable, dialect: Dialect): Words => {
 const literal = (text: string, type: SqlType): Default | undefined => {
   const value = (value: unknown): Default => ({ _tag: "value", value })
   const string = /^'((?:[^'\\]|'')*)'(?:::[\w\s".()]+)?$/.exec(text)?.[1]?.replaceAll("''", "'")
+  // A negative one may be printed as a text that is cast.
+  const number = string ?? text
   switch (type._tag) {
     case "text":
     case "varchar":
@@ -107,7 +109,11 @@ const literal = (text: string, type: SqlType): Default | undefined => {
     case "int2":
     case "int4":
     case "float8":
-      return /^-?\d{1,15}$/.test(text) ? value(Number(text)) : undefined
+      return String(Number(number)) === number ? value(Number(number)) : undefined
+    case "int8":
+      return /^-?\d{1,18}$/.test(number) ? value(BigInt(number)) : undefined
+    case "numeric":
+      return /^-?\d+(?:\.\d+)?$/.test(number) ? value(number) : undefined
     case "json":
       try {
         return string === undefined ? undefined : value(JSON.parse(string))

@@ -30,6 +30,8 @@ const cases: Readonly<Record<string, readonly [code: number, ...args: ReadonlyAr
   "migrate new": [0, "left", "--revises", "0001"],
   "migrate merge": [0],
   "migrate repair": [0, "--accept", "0001", "--yes"],
+  "db pull": [0],
+  "db diagram": [0],
   health: [0],
   connections: [1],
   "db reset": [0, "--yes"],

@@ -21,7 +21,7 @@ register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)})
 const heavy = /\/@effect\/|\/effect\/dist\/esm\/(?:Effect|Schema|Layer)\.js|\/dist\/(?:Database|migration|connection)/
 const others = /\/@effect\/(?:cli|platform-node|sql-)|\/(?:yaml|toml|pg|jiti|cli-progress|cli-table3|libpg-query)\//
 const unasked =
-  /\/dist\/(?:migration\/(?:lint|autogenerate|Lint|Verify)|cli\/(?:demo|db|doctor|Values)|dialect\/postgres)/
+  /\/dist\/(?:migration\/(?:lint|autogenerate|Lint|Verify)|schema\/(?:source|diagram|Pull)|cli\/(?:demo|db|doctor|Values)|dialect\/postgres)/
 
 /** The modules it loaded, and how it ended. */
 const loaded = (line: string) =>

@@ -1,12 +1,11 @@
 /** As much of comparing as PostgreSQL can show in CockroachDB's place: its own catalogue, words and scratch databases. */
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import { Database, DatabaseSchema, Table } from "effect-aquifer"
-import { freshDisguise } from "../dialect/cockroach/disguise.js"
-import { adminQuery } from "../support/server.js"
+import { freshDisguise, swept } from "../dialect/cockroach/disguise.js"
 import { apply, told } from "./changes.js"
+import { failings, load } from "./pulled.js"
 
 const mood = Table.enums("mood", ["ok", "bad"])
 const teams = Table.make("teams", {
@@ -27,21 +26,6 @@ const people = (extra: Record<string, Table.Column.Any>) =>
     } as Record<string, Table.Column.Any>,
     () => [Table.index(["team", "seen"]), Table.index([{ sql: "age + 1" }], { name: "older", where: "age > 3" })]
   )
-
-/** PostgreSQL does not know how CockroachDB drops a database: what is left behind is dropped in its own words. */
-const swept = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
-  const left: Array<string> = []
-  const hears = Logger.make(({ message }) => {
-    const name = /scratch database (\w+) was not dropped/.exec(String(message))?.[1]
-    if (name !== undefined) left.push(name)
-  })
-  return Effect.ensuring(
-    Effect.provide(effect, Logger.replace(Logger.defaultLogger, hears)),
-    Effect.suspend(() =>
-      Effect.forEach(left, (name) => Effect.orDie(adminQuery(`DROP DATABASE "${name}" WITH (FORCE)`)))
-    )
-  )
-}
 
 it.scopedLive("declared tables made by CockroachDB's dialect are what is declared, and changes are found", () =>
   Effect.gen(function* () {
@@ -65,6 +49,21 @@ it.scopedLive("declared tables made by CockroachDB's dialect are what is declare
       ])
       yield* apply(changes)
       expect(told(yield* DatabaseSchema.diff(after))).toEqual([])
+    }).pipe(Effect.provide(Database.layer({ url: cockroachdb })), swept)
+  })
+)
+
+it.scopedLive("tables pulled through CockroachDB's dialect are what is there", () =>
+  Effect.gen(function* () {
+    const { cockroachdb } = yield* freshDisguise
+    yield* Effect.gen(function* () {
+      yield* apply(
+        yield* DatabaseSchema.diff(DatabaseSchema.make({ people: people({}), teams } as Record<string, Table.Table>))
+      )
+      const text = yield* DatabaseSchema.pull()
+      expect(text).not.toMatch(failings)
+      expect(text).toContain("make({ teams, people })")
+      expect(told(yield* DatabaseSchema.diff(yield* load(text)))).toEqual([])
     }).pipe(Effect.provide(Database.layer({ url: cockroachdb })), swept)
   })
 )

@@ -15,6 +15,7 @@ import { postgresCore } from "../postgres/index.js"
 import { inspect } from "../postgres/inspect.js"
 import { migrationLock } from "../postgres/migrationLock.js"
 import { others } from "../postgres/others.js"
+import { requires } from "../postgres/requires.js"
 import { resumption } from "../postgres/resumption.js"
 import { admin, unmade } from "./admin.js"
 import { connect, startPackage } from "./connect.js"
@@ -36,6 +37,7 @@ export const forTarget = (target: Target): Effect.Effect<Dialect, never, Scope.S
       rebuilds,
       inspect,
       others,
+      requires,
       migrationLock,
       resumption,
       admin,

@@ -137,7 +137,7 @@ export const makeDdl = (
         const lines = [...table.columns.map(column), ...table.constraints.map(constraint)]
         return [
           `CREATE TABLE ${ifNotExists ? "IF NOT EXISTS " : ""}${qualified(table)} (\n  ${lines.join(",\n  ")}\n)`,
-          ...table.indexes.map((index) => createIndex(qualified(table), index, ifNotExists)),
+          ...table.indexes.map((index) => createIndex(qualified(table), index, ifNotExists, products)),
           ...comments(table)
         ]
       },
@@ -184,7 +184,7 @@ export const makeDdl = (
       },
       AddConstraint: ({ table, constraint: c }) => [`ALTER TABLE ${identifier(table)} ADD ${constraint(c)}`],
       DropConstraint: ({ table, name }) => [`ALTER TABLE ${identifier(table)} DROP CONSTRAINT ${identifier(name)}`],
-      CreateIndex: ({ table, index, ifNotExists }) => [createIndex(identifier(table), index, ifNotExists)],
+      CreateIndex: ({ table, index, ifNotExists }) => [createIndex(identifier(table), index, ifNotExists, products)],
       DropIndex: ({ name, ifExists, concurrently }) => [
         `DROP INDEX ${concurrently ? "CONCURRENTLY " : ""}${ifExists ? "IF EXISTS " : ""}${identifier(name)}`
       ],
@@ -239,10 +239,18 @@ const constraint = (c: Named<TableConstraint>): string => {
   }
 }
 
-const createIndex = (table: string, index: Named<Index>, ifNotExists: boolean): string =>
+const createIndex = (
+  table: string,
+  index: Named<Index>,
+  ifNotExists: boolean,
+  products: ReadonlyArray<string>
+): string =>
   `CREATE ${index.unique === true ? "UNIQUE " : ""}INDEX ${index.concurrently === true ? "CONCURRENTLY " : ""}` +
-  `${ifNotExists ? "IF NOT EXISTS " : ""}${identifier(index.name)} ON ${table}` +
-  `${index.using === undefined ? "" : ` USING ${identifier(index.using)}`} ` +
+  `${ifNotExists ? "IF NOT EXISTS " : ""}${identifier(index.name)} ON ${table} ` +
+  (products.flatMap((product) => index.over?.[product] ?? [])[0] ?? over(index))
+
+const over = (index: Named<Index>): string =>
+  `${index.using === undefined ? "" : `USING ${identifier(index.using)} `}` +
   `(${index.columns.map((part) => (typeof part === "string" ? identifier(part) : `(${part.sql})`)).join(", ")})` +
   `${index.where === undefined ? "" : ` WHERE ${index.where}`}`
 

@@ -19,6 +19,7 @@ import { leaves } from "./leaves.js"
 import { migrationLock } from "./migrationLock.js"
 import { others } from "./others.js"
 import { replication } from "./replication.js"
+import { requires } from "./requires.js"
 import { resumption } from "./resumption.js"
 import { scratch } from "./scratch.js"
 import { transaction } from "./transaction.js"
@@ -66,6 +67,7 @@ export const postgres: Dialect = {
   rebuilds,
   inspect,
   others,
+  requires,
   migrationLock,
   admin,
   resumption,

@@ -29,7 +29,7 @@ const seldom = `concat_ws('; ',
   CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END, c.reloptions::text,
   CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END, CASE WHEN c.relforcerowsecurity THEN 'FORCED' END,
   CASE WHEN c.relkind = 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) END, pg_get_expr(c.relpartbound, c.oid),
-  CASE WHEN c.relreplident <> 'd' THEN 'REPLICA IDENTITY ' || c.relreplident::text END,
+  CASE WHEN c.relkind IN ('r', 'p', 'm') AND c.relreplident <> 'd' THEN 'REPLICA IDENTITY ' || c.relreplident::text END,
   (SELECT 'INHERITS ' || ${sorted("h.inhparent::regclass::text")} FROM pg_inherits h WHERE h.inhrelid = c.oid AND c.relkind IN ('r', 'p')),
   (SELECT 'triggers ' || ${sorted("t.tgname || ' ' || t.tgenabled::text")} FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'O'),
   (SELECT ${sorted("k.conname || ' ' || pg_get_constraintdef(k.oid)")} FROM pg_constraint k

@@ -15,6 +15,7 @@ import { ddl, rebuilds } from "./ddl.js"
 import { inspect } from "./inspect.js"
 import { kind } from "./kind.js"
 import { migrationLock } from "./migrationLock.js"
+import { others } from "./others.js"
 import { isMemory } from "./place.js"
 import { normal } from "./tableSource.js"
 import { transaction } from "./transaction.js"
@@ -50,6 +51,7 @@ export const sqlite: Dialect = {
   rebuilds,
   inspect,
   normal,
+  others,
   admin,
   unmade,
   scratch: (config) => Effect.sync(() => ({ config: inMemory(config), dialect: sqliteMemory }))

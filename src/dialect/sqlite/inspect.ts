@@ -73,11 +73,14 @@ export const inspect: Dialect["inspect"] = Effect.fnUntraced(function* (connecti
   const indexes: ReadonlyArray<IndexRow> = yield* rows(connection, queries.indexes)
   const references: ReadonlyArray<ReferenceRow> = yield* rows(connection, queries.references)
   const names = [...new Set(columns.map((c) => c.tbl))].sort()
+  const exact = spelling(columns)
   const of = <R extends { readonly tbl: string }>(all: ReadonlyArray<R>, name: string) =>
     all.filter((r) => r.tbl === name)
   const schema: LiveSchema = {
     name: "main",
-    tables: names.map((name) => table(name, items, of(columns, name), of(indexes, name), of(references, name))),
+    tables: names.map((name) =>
+      table(name, items, of(columns, name), of(indexes, name), of(references, name).map(exact))
+    ),
     enums: enums(items),
     views: items
       .filter((item) => item.type === "view")
@@ -87,6 +90,16 @@ export const inspect: Dialect["inspect"] = Effect.fnUntraced(function* (connecti
   }
   return schema
 })
+
+/** A reference under the names its target has: there the case of letters means nothing. */
+const spelling = (columns: ReadonlyArray<ColumnRow>) => {
+  const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
+  return (row: ReferenceRow): ReferenceRow => {
+    const target = columns.filter(({ tbl }) => same(tbl, row.table))
+    const to = target.find(({ name }) => row.to !== null && same(name, row.to))?.name ?? row.to
+    return { ...row, table: target[0]?.tbl ?? row.table, to }
+  }
+}
 
 const rows = (connection: DriverConnection, text: string) =>
   Effect.map(connection.run({ text, params: [], prepare: false, rows: "objects" }), (reply) => reply.rows)

@@ -176,6 +176,8 @@ export const table = (t: TableDefinition): TableSource => {
 /** SQLite builds every index at once; `concurrently` and the access method say nothing here. @since 0.1.0 @category rendering */
 export const createIndex = (table: string, index: Named<Index>, ifNotExists: boolean): string =>
   `CREATE ${index.unique === true ? "UNIQUE " : ""}INDEX ${ifNotExists ? "IF NOT EXISTS " : ""}` +
-  `${identifier(index.name)} ON ${identifier(table)} ` +
+  `${identifier(index.name)} ON ${identifier(table)} ${index.over?.sqlite ?? over(index)}`
+
+const over = (index: Named<Index>): string =>
   `(${index.columns.map((part) => (typeof part === "string" ? identifier(part) : part.sql)).join(", ")})` +
   `${index.where === undefined ? "" : ` WHERE ${index.where}`}`

@@ -278,9 +278,19 @@ const names = (inner: ReadonlyArray<Token>): ReadonlyArray<string> =>
 /** @since 0.1.0 @category rendering */
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
+/** Words that are no names without quotes, or mean something else (SQLite, parse.y: what does not fall back to a name). */
+const keywords = new Set(
+  "add all alter and as asc autoincrement between by case cast check collate commit constraint create current_date current_time current_timestamp default deferrable delete desc distinct drop else end escape except exists false filter foreign from glob group having in index insert intersect into is isnull join like limit match not nothing notnull null nulls on or order over primary raise references regexp returning select set table then to transaction true union unique update using values when where window".split(
+    " "
+  )
+)
+
+/** Whether it stands in quotes it does not need. */
+const isOverquoted = (text: string): boolean =>
+  /^["`[][A-Za-z_]\w*["`\]]$/.test(text) && !keywords.has(unquote(text).toLowerCase())
+
 /**
- * A text as it is compared: a rename quotes the name wherever it stands, and that is no difference. Not to be executed:
- * a name that is a keyword has lost its quotes, too.
+ * A text as it is compared: a rename quotes the name wherever it stands, and that is no difference. It says what it said.
  *
  * @since 0.1.0
  * @category conversions
@@ -290,7 +300,7 @@ export const plain = (text: string): string => {
   let result = ""
   for (const token of tokens(text)) {
     if (token.start > end && result !== "") result += " "
-    result += /^["`[]\w+["`\]]$/.test(token.text) ? unquote(token.text) : token.text
+    result += isOverquoted(token.text) ? unquote(token.text) : token.text
     end = token.end
   }
   return result
@@ -306,7 +316,7 @@ export const plain = (text: string): string => {
 export const normal = (text: string): string => {
   const all = tokens(text)
   const words = all.map((token) =>
-    token.word !== "" || /^["`[]\w+["`\]]$/.test(token.text) ? unquote(token.text).toLowerCase() : token.text
+    token.word !== "" || isOverquoted(token.text) ? unquote(token.text).toLowerCase() : token.text
   )
   return parenthesised(all).length === all.length - 2 && words[0] === "("
     ? normal(slice(text, parenthesised(all)))

@@ -6,9 +6,9 @@
  */
 import * as Either from "effect/Either"
 import * as Change from "../../model/Change.js"
-import { carrying, column, isBuilt, ofType, optional, plain, sqlOf } from "./columns.js"
-import { array, call, literal, object, print, type Source, text } from "./Source.js"
-import { constraint, index, table } from "./tables.js"
+import { carrying, column, isBuilt, ofType, optional, plain, sqlOf } from "../../schema/source/columns.js"
+import { array, call, literal, object, print, type Source, text } from "../../schema/source/Source.js"
+import { constraint, index, table } from "../../schema/source/tables.js"
 
 const tail = (fields: ReadonlyArray<readonly [string, Source]>): ReadonlyArray<Source> =>
   fields.length === 0 ? [] : [object(fields)]

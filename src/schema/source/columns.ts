@@ -21,17 +21,23 @@ const builders = {
   float8: "Table.float"
 } as const
 
+/** What stands for an enum; nothing: the call that makes it. @since 0.1.0 @category models */
+export type EnumSource = (name: string) => string | undefined
+
+/** Each made where it stands. @since 0.1.0 @category defaults */
+export const inline: EnumSource = () => undefined
+
 /** A column of this type. @since 0.1.0 @category constructors */
-export const ofType = (type: SqlType): Source => {
+export const ofType = (type: SqlType, enums: EnumSource = inline): Source => {
   switch (type._tag) {
     case "varchar":
       return call("Table.varchar", String(type.length))
     case "numeric":
       return call("Table.numeric", String(type.precision), ...(type.scale === 0 ? [] : [String(type.scale)]))
     case "enum":
-      return call("Table.enums", text(type.name), array(type.values.map(text)))
+      return enums(type.name) ?? call("Table.enums", text(type.name), array(type.values.map(text)))
     case "array":
-      return call("Table.array", ofType(type.of))
+      return call("Table.array", ofType(type.of, enums))
     case "raw":
       return call(
         "Table.raw",
@@ -116,13 +122,13 @@ const piped = (start: Source, modifiers: ReadonlyArray<Source>): Source =>
   modifiers.length === 0 ? start : call([start, ".pipe"], ...modifiers)
 
 /** A column with all that stands at it; nothing where no builder makes that. @since 0.1.0 @category constructors */
-export const column = (c: ColumnDefinition): Source | undefined => {
+export const column = (c: ColumnDefinition, enums: EnumSource = inline): Source | undefined => {
   const filled = c.default === undefined ? undefined : defaultOf(c.default, c.type, c.nullable)
   const { references } = c
   const isTarget = references === undefined || /.\../s.test(references.target)
   if (!isBuilt(c.type) || !isTarget || (c.default !== undefined && filled === undefined)) return undefined
   if (c.computed !== undefined && filled !== undefined) return undefined
-  return piped(ofType(c.type), [
+  return piped(ofType(c.type, enums), [
     ...(c.nullable ? ["Table.nullable"] : []),
     ...(c.primaryKey === true ? ["Table.primaryKey"] : []),
     ...(filled === undefined ? [] : [filled]),

@@ -19,8 +19,12 @@ const isList = (source: Source): source is List => typeof source === "object" &&
 
 const closing = { "(": ")", "[": "]", "{": "}" } as const
 
-/** @since 0.1.0 @category constructors */
-export const array = (items: ReadonlyArray<Source>): Source => ({ open: "[", items, spread: false })
+/** Several objects of several fields stand below one another. @since 0.1.0 @category constructors */
+export const array = (items: ReadonlyArray<Source>): Source => ({
+  open: "[",
+  items,
+  spread: items.length > 1 && items.every((item) => isList(item) && item.open === "{" && item.items.length > 1)
+})
 
 /** @since 0.1.0 @category constructors */
 export const object = (
@@ -45,11 +49,20 @@ const keyOf = (key: string): string =>
 /** Control and format characters (one that turns the reading direction, say), line ends, and halves of pairs. */
 const unusual = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/gu
 
+/** As it may stand in a comment of one line. @since 0.1.0 @category constructors */
+export const printable = (value: string): string =>
+  value.replace(unusual, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`)
+
+/** A field of what that name stands for. @since 0.1.0 @category constructors */
+export const member = (of: string, key: string): string =>
+  /^[A-Za-z_$][\w$]*$/.test(key) ? `${of}.${key}` : `${of}[${text(key)}]`
+
+/** An object of variables under their own names. @since 0.1.0 @category constructors */
+export const shorthand = (names: ReadonlyArray<string>): Source => ({ open: "{", items: names, spread: false })
+
 /** A string literal, in the quotes that need fewer escapes. @since 0.1.0 @category constructors */
 export const text = (value: string): string => {
-  const body = JSON.stringify(value)
-    .slice(1, -1)
-    .replace(unusual, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`)
+  const body = printable(JSON.stringify(value).slice(1, -1))
   const count = (quote: string) => value.split(quote).length
   if (count('"') <= count("'")) return `"${body}"`
   return `'${body.replace(/\\[\s\S]/g, (c) => (c === '\\"' ? '"' : c)).replaceAll("'", "\\'")}'`
@@ -83,6 +96,10 @@ export const print = (source: Source, indent: number, column: number, rest = 0):
   if (!isSpread(source) && column + line.length + rest <= width) return line
   if (typeof source === "string") return source
   if (!isList(source)) {
+    const [key, colon, value] = source
+    if (colon === ": " && typeof key === "string" && typeof value === "string" && key.length > 2) {
+      return `${key}:\n${" ".repeat(indent + 2)}${value}`
+    }
     let written = ""
     source.forEach((piece, i) => {
       const begun = written.lastIndexOf("\n")

@@ -13,10 +13,13 @@ import {
   type TableConstraint,
   type TableDefinition
 } from "../../model/Table.js"
-import { column, optional } from "./columns.js"
-import { array, call, object, type Source, text } from "./Source.js"
+import { column, type EnumSource, inline, optional } from "./columns.js"
+import { array, call, member, object, type Source, text } from "./Source.js"
 
-const names = (all: ReadonlyArray<string>): Source => array(all.map(text))
+/** How a column of the table itself is named. */
+type Own = (column: string) => Source
+
+const names = (all: ReadonlyArray<string>, own: Own = text): Source => array(all.map(own))
 
 /** The name it would have without saying one. */
 const implied = (table: string, constraint: Named<TableConstraint> | Named<Index>): boolean =>
@@ -26,19 +29,19 @@ const tail = (fields: ReadonlyArray<readonly [string, Source]>): ReadonlyArray<S
   fields.length === 0 ? [] : [object(fields)]
 
 /** @since 0.1.0 @category constructors */
-export const constraint = (table: string, c: Named<TableConstraint>): Source => {
+export const constraint = (table: string, c: Named<TableConstraint>, own: Own = text): Source => {
   const name = implied(table, c) ? undefined : c.name
   switch (c.kind) {
     case "primary key":
-      return call("Table.primaryKeyOf", names(c.columns), ...(name === undefined ? [] : [text(name)]))
+      return call("Table.primaryKeyOf", names(c.columns, own), ...(name === undefined ? [] : [text(name)]))
     case "unique":
-      return call("Table.uniqueOf", names(c.columns), ...(name === undefined ? [] : [text(name)]))
+      return call("Table.uniqueOf", names(c.columns, own), ...(name === undefined ? [] : [text(name)]))
     case "check":
       return call("Table.checkOf", text(c.name), text(c.sql))
     case "foreign key":
       return call(
         "Table.foreignKey",
-        names(c.columns),
+        names(c.columns, own),
         text(c.table),
         names(c.targets),
         ...tail(optional({ ...c, name }, ["name", "onDelete", "onUpdate", "deferrable", "notValid"]))
@@ -49,12 +52,18 @@ export const constraint = (table: string, c: Named<TableConstraint>): Source => 
 }
 
 /** @since 0.1.0 @category constructors */
-export const index = (table: string, i: Named<Index>): Source =>
+export const index = (table: string, i: Named<Index>, own: Own = text): Source =>
   call(
     i.unique === true ? "Table.uniqueIndex" : "Table.index",
-    array(i.columns.map((part) => (typeof part === "string" ? text(part) : object([["sql", text(part.sql)]])))),
+    array(i.columns.map((part) => (typeof part === "string" ? own(part) : object([["sql", text(part.sql)]])))),
     ...tail(
-      optional({ ...i, name: implied(table, i) ? undefined : i.name }, ["name", "where", "using", "concurrently"])
+      optional({ ...i, name: implied(table, i) ? undefined : i.name }, [
+        "name",
+        "where",
+        "using",
+        "over",
+        "concurrently"
+      ])
     )
   )
 
@@ -75,9 +84,9 @@ const absorbed = (table: string, c: NamedColumn, constraint: Named<TableConstrai
     case "foreign key": {
       const { deferrable, notValid, onDelete, onUpdate, table: other, targets } = constraint
       const [to = ""] = targets
-      // A reference at a column is one text: what stands behind its last dot is the column.
-      if (c.references !== undefined || notValid === true || targets.length !== 1 || to.includes(".") || other === "")
-        return undefined
+      // A reference at a column is one text: what stands behind its last dot is the column, by its key.
+      const isSaid = isKey(to) && !to.includes(".") && other !== ""
+      if (c.references !== undefined || notValid === true || targets.length !== 1 || !isSaid) return undefined
       return { ...c, references: { target: `${other}.${to}`, deferrable, onDelete, onUpdate } }
     }
   }
@@ -93,7 +102,7 @@ const keyOf = (name: string, taken: ReadonlyArray<string>): string => {
 }
 
 /** A whole table; nothing where no builders make it. @since 0.1.0 @category constructors */
-export const table = (t: TableDefinition): Source | undefined => {
+export const table = (t: TableDefinition, enums: EnumSource = inline): Source | undefined => {
   const columns = new Map(
     t.columns.map((c): [string, NamedColumn] => [
       c.name,
@@ -108,19 +117,29 @@ export const table = (t: TableDefinition): Source | undefined => {
     else columns.set(owner.name, owner)
   }
   const fields: Array<readonly [string, Source]> = []
+  const keys = new Map<string, string>()
   for (const c of columns.values()) {
     const { name, ...bare } = c
-    const written = column(isKey(name) ? bare : c)
+    const written = column(isKey(name) ? bare : c, enums)
     if (written === undefined) return undefined
-    fields.push([isKey(name) ? name : keyOf(name, [...columns.keys(), ...fields.map(([key]) => key)]), written])
+    const key = isKey(name) ? name : keyOf(name, [...columns.keys(), ...fields.map(([key]) => key)])
+    keys.set(name, key)
+    fields.push([key, written])
   }
-  const beside = [...others.map((c) => constraint(t.name, c)), ...t.indexes.map((i) => index(t.name, i))]
+  let refers = false
+  const own: Own = (name) => {
+    const key = keys.get(name)
+    if (key === undefined) return text(name)
+    refers = true
+    return member("c", key)
+  }
+  const beside = [...others.map((c) => constraint(t.name, c, own)), ...t.indexes.map((i) => index(t.name, i, own))]
   const options = tail(optional(t, ["schema", "comment"]))
   return call(
     "Table.make",
     text(t.name),
     object(fields, { spread: fields.length > 1 }),
-    ...(beside.length === 0 && options.length === 0 ? [] : [["() => ", array(beside)]]),
+    ...(beside.length === 0 && options.length === 0 ? [] : [[refers ? "(c) => " : "() => ", array(beside)]]),
     ...options
   )
 }
