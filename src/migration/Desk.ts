@@ -10,7 +10,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Connections from "../connection/Connections.js"
-import type { DatabaseError } from "../model/DatabaseError.js"
+import * as Session from "../connection/Session.js"
+import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
 import * as LiveSchema from "../model/LiveSchema.js"
 import type { MigrationError } from "../model/MigrationError.js"
 import * as Adopt from "./Adopt.js"
@@ -90,6 +91,30 @@ export const makeDesk = (
   })
 })
 
+/**
+ * What changes a history has transactions and a session of its own: within somebody's transaction it would be committed beside
+ * that, or wait for the one session there is. `what` is done so.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const outside = (connections: Connections.Connections, what: string): Effect.Effect<void, DatabaseError> =>
+  Effect.flatMap(Effect.context<never>(), (context) =>
+    Session.current(connections, context) === undefined
+      ? Effect.void
+      : Effect.fail(
+          new UnsupportedError({
+            operation: "begin",
+            reason: `${what} in transactions of their own, on a session of their own`,
+            hint: "Do it outside of the transaction"
+          })
+        )
+  )
+
+/** The desk of somebody who changes the ledger whatever it says. @since 0.1.0 @category constructors */
+export const changing = (options: Options): Effect.Effect<Desk, Failure, SqlClient.SqlClient> =>
+  Effect.tap(desk(options), ({ connections }) => outside(connections, "ledgers are changed"))
+
 /** What a look at the database found, without changing anything. @since 0.1.0 @category models */
 export interface Seen {
   readonly entries: ReadonlyArray<Ledger.Entry>
@@ -162,6 +187,7 @@ const inspected = ({ connections }: Desk): Effect.Effect<LiveSchema.LiveSchema, 
 export const opened = Effect.fnUntraced(function* (options: Options) {
   const client = yield* SqlClient.SqlClient
   const connections = yield* Connections.of(client)
+  yield* outside(connections, "migrations are run")
   const blank = makeDesk(client, connections, Graph.empty, options)
   if (connections.dialect.sessions !== "many") {
     const at = { ...blank, graph: yield* graphOf(options) }

@@ -73,7 +73,7 @@ const perform = (run: Run, jobs: ReadonlyArray<Job>): Effect.Effect<ReadonlyArra
     : around(run, "first").pipe(Effect.zipRight(runAll(run, jobs)), Effect.zipLeft(around(run, "last")))
 
 /**
- * Applies what is pending: all of it, up to and including the revision `to`, or the next `steps`.
+ * Applies what is pending: all of it, up to and including the revision `to`, or the next `steps`. Not inside of a transaction.
  *
  * @since 0.1.0
  * @category running

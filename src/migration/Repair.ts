@@ -7,7 +7,7 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import { MigrationError } from "../model/MigrationError.js"
-import { desk, looked, type Options } from "./Desk.js"
+import { changing, looked, type Options } from "./Desk.js"
 import { doneSteps, type Entry, type Fields } from "./Ledger.js"
 import { label } from "./Revision.js"
 import { atomically, type Failure, now } from "./Task.js"
@@ -30,7 +30,7 @@ export interface Repairs {
 /** The rows it changed, as they were. @since 0.1.0 @category running */
 export const repair = (options: Options & Repairs): Effect.Effect<ReadonlyArray<Entry>, Failure, SqlClient.SqlClient> =>
   Effect.gen(function* () {
-    const at = yield* desk(options)
+    const at = yield* changing(options)
     const { graph } = at
     // Nothing is made for a name that no ledger has.
     yield* meant((yield* looked(at)).entries, options)

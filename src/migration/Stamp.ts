@@ -8,7 +8,7 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import { MigrationError } from "../model/MigrationError.js"
 import { aheadError, missingFile } from "./Compare.js"
-import { desk, type Options } from "./Desk.js"
+import { changing, type Options } from "./Desk.js"
 import * as Graph from "./Graph.js"
 import { doneSteps, type Entry, entryOf, nextSequence } from "./Ledger.js"
 import { label } from "./Revision.js"
@@ -35,7 +35,7 @@ export const stamp = (
   options: Options & { readonly purge?: boolean | undefined } = {}
 ): Effect.Effect<Stamped, Failure, SqlClient.SqlClient> =>
   Effect.gen(function* () {
-    const at = yield* desk(options)
+    const at = yield* changing(options)
     const ids: Array<string> = []
     for (const name of typeof revision === "string" ? [revision] : revision) {
       const target = yield* Graph.target(at.graph, name)

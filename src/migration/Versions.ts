@@ -15,11 +15,12 @@ import * as Connections from "../connection/Connections.js"
 import * as Session from "../connection/Session.js"
 import type { DriverConnection } from "../Dialect.js"
 import type { Change } from "../model/Change.js"
-import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
+import type { DatabaseError } from "../model/DatabaseError.js"
 import type { Services } from "../model/Migration.js"
 import type { MigrationError } from "../model/MigrationError.js"
 import * as DatabaseSchema from "../schema/DatabaseSchema.js"
 import { SchemaError } from "../schema/SchemaError.js"
+import { outside } from "./Desk.js"
 import * as Lock from "./Lock.js"
 import { apply } from "./versions/apply.js"
 import * as Register from "./versions/Register.js"
@@ -152,17 +153,11 @@ export const up = (
   Effect.gen(function* () {
     const at = yield* desk(versions, options)
     const { connections, register } = at
-    if (Session.current(connections, yield* Effect.context<never>()) !== undefined) return yield* inside
+    yield* outside(connections, "versions are applied")
     const seen = yield* Effect.scoped(admitted(at, register.current(connections)))
     const todo = yield* due(at, seen)
     return todo.length === 0 ? { from: seen, to: seen, applied: [] } : yield* underLock(at)
   }).pipe(Effect.withSpan("Versions.up", { captureStackTrace: false }))
-
-const inside = new UnsupportedError({
-  operation: "begin",
-  reason: "versions are applied in transactions of their own, on a session of their own",
-  hint: "Apply them outside of the transaction"
-})
 
 const due = ({ all, options }: Desk, current: number): Effect.Effect<ReadonlyArray<Known>, SchemaError> =>
   pending(all, current, options.whenAhead ?? "fail")

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { Migration, Migrator, Operations, Table } from "effect-aquifer"
+import { Migration, Migrator, Operations, Table, Transaction } from "effect-aquifer"
 import * as Connections from "../../src/connection/Connections.js"
 import {
   everywhere,
@@ -40,6 +40,27 @@ for (const product of everywhere) {
           expect(yield* Migrator.up({ directory })).toMatchObject({ applied: [{ id: "3" }], already: 2 })
           expect(yield* tables).toEqual(["a", "b", "c"])
           expect(yield* ledger).toEqual(["1 applied 0", "2 applied 0", "3 applied 0"])
+        })
+      )
+    )
+
+    it.live("inside of a transaction nothing is changed, and that is said at once", () =>
+      on(product, () =>
+        Effect.gen(function* () {
+          const directory = yield* folder({ "1_a.sql": table("a") })
+          const refused = (change: Effect.Effect<unknown, Migrator.Failure, SqlClient.SqlClient>) =>
+            Effect.gen(function* () {
+              const error = yield* Effect.flip(Transaction.run(change))
+              expect(error).toMatchObject({ _tag: "UnsupportedError", hint: "Do it outside of the transaction" })
+            })
+          yield* refused(Migrator.up({ directory }))
+          expect(yield* tables).toEqual([])
+          yield* Migrator.up({ directory })
+          yield* refused(Migrator.up({ directory }))
+          yield* refused(Migrator.down({ directory }))
+          yield* refused(Migrator.stamp("base", { directory }))
+          yield* refused(Migrator.repair({ directory, forget: ["1"] }))
+          expect(yield* ledger).toEqual(["1 applied 0"])
         })
       )
     )

@@ -32,20 +32,9 @@ const worker = (url: string, first: number) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
-        const child = spawn(
-          process.execPath,
-          [
-            "--conditions",
-            "effect-aquifer:source",
-            "--import",
-            "jiti/register",
-            program,
-            url,
-            `${first}`,
-            `${accounts}`
-          ],
-          { stdio: ["pipe", "pipe", "inherit"] }
-        )
+        const child = spawn(process.execPath, ["--import", "jiti/register", program, url, `${first}`, `${accounts}`], {
+          stdio: ["pipe", "pipe", "inherit"]
+        })
         child.stdin.on("error", () => undefined)
         const said = { begun: new Set<number>(), done: new Set<number>() }
         createInterface({ input: child.stdout }).on("line", (line) => {

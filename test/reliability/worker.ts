@@ -6,7 +6,9 @@
 import { writeSync } from "node:fs"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { Database, Transaction } from "effect-aquifer"
+// By path: a program run this way gets the last build for the package's name.
+import * as Database from "../../src/Database.js"
+import * as Transaction from "../../src/transaction/Transaction.js"
 import { move } from "./transfer.js"
 
 const [url = "", first = "", accounts = ""] = process.argv.slice(2)
