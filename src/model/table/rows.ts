@@ -65,6 +65,9 @@ const source = (column: Column.Any): AST.AST => {
   return column.type._tag === "array" && found !== undefined ? found : column.schema.ast
 }
 
+const worded = (type: SqlType): string =>
+  type._tag === "numeric" ? `numeric(${type.precision}, ${type.scale})` : type._tag
+
 /** What travels as it is: the column's own schema says all of it, at a fifth of the cost. */
 const travelsAsItIs = new Set<SqlType["_tag"]>(["text", "enum"])
 
@@ -73,7 +76,7 @@ const cell = (column: Column.Any): Schema.Schema<unknown, unknown> => {
   const { read, write } = wire(column.type)
   const present = presented(column.type, source(column))
   const refused = (ast: AST.AST, value: unknown) =>
-    ParseResult.fail(new ParseResult.Type(ast, value, `Expected a value of a ${column.type._tag} column`))
+    ParseResult.fail(new ParseResult.Type(ast, value, `Expected a value of a ${worded(column.type)} column`))
   return Schema.transformOrFail(Schema.Unknown, column.schema, {
     decode: (sent, _, ast) => {
       if (sent === null) return ParseResult.succeed(null)

@@ -100,6 +100,13 @@ describe("a row that is written", () => {
     expect(() => insert({ size: 1 })).toThrow("name")
   })
 
+  it("names the type of the column that cannot hold it", () => {
+    const priced = Table.make("t", { price: Table.numeric(12, 2), at: Table.date })
+    const insert = Schema.encodeSync(Table.insert(priced))
+    expect(() => insert({ price: "0.101", at: "2026-02-28" })).toThrow("a numeric(12, 2) column")
+    expect(() => insert({ price: "0.10", at: "2026-02-30" })).toThrow("a date column")
+  })
+
   it("changes what is said", () => {
     const update = Schema.encodeSync(Table.update(table))
     expect(update({})).toStrictEqual({})
