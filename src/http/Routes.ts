@@ -1,7 +1,7 @@
 /**
- * How the database stands, for whoever asks by HTTP. No request here makes a statement: reports come from `Health` in the
- * background, counts from memory, so that probes can neither load the database nor wait for it. What answers without being
- * asked for says `up` or `down` and no more; versions, addresses and counts are for those who switch them on.
+ * How the database stands, for whoever asks by HTTP. Reports come from `Health` in the background, counts from memory, so that
+ * probes do not load the database; only where there is no report yet, or it is two rounds old, is one check made, for all who
+ * ask. What answers without being asked for says `up` or `down` and no more; versions, addresses and counts are for those who switch them on.
  *
  * @since 0.1.0
  */

@@ -89,9 +89,12 @@ const responseTo = (error: DatabaseError): HttpServerResponse.HttpServerResponse
  */
 export const answerErrors = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
   Effect.catchAllCause(app, (cause) => {
-    const error = Option.flatMapNullable(Cause.failureOption(cause), (failure) =>
-      HttpServerRespondable.isRespondable(failure) ? undefined : find(failure)
-    )
+    // What is answered already keeps its answer: the last one in the cause is sent.
+    const error = Array.from(Cause.defects(cause)).some(HttpServerResponse.isServerResponse)
+      ? Option.none<DatabaseError>()
+      : Option.flatMapNullable(Cause.failureOption(cause), (failure) =>
+          HttpServerRespondable.isRespondable(failure) ? undefined : find(failure)
+        )
     return Effect.failCause(
       // A response behind the failure is how the platform takes what a failure is to be answered with.
       Option.isNone(error) ? cause : Cause.sequential(cause, Cause.die(responseTo(error.value)))

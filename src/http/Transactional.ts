@@ -6,10 +6,12 @@
  */
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import type { HttpServerResponse } from "@effect/platform/HttpServerResponse"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { MultipartError } from "@effect/platform/Multipart"
 import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { type DatabaseError, UnsupportedError } from "../model/DatabaseError.js"
 import * as Transaction from "../transaction/Transaction.js"
@@ -25,7 +27,7 @@ export interface Options extends Transaction.Options {
    */
   readonly retry?: Transaction.Options["retry"]
   /** Which responses are worth a COMMIT; those below 400 when nothing is said. The others are sent after ROLLBACK. */
-  readonly commitWhen?: ((response: HttpServerResponse) => boolean) | undefined
+  readonly commitWhen?: ((response: Response) => boolean) | undefined
   /** `read only`: GET, HEAD and OPTIONS cannot write (`ReadOnlyError`), and on SQLite no longer wait for the one writer. */
   readonly safeMethods?: "read only" | undefined
 }
@@ -47,7 +49,7 @@ export interface Options extends Transaction.Options {
 export const transactional =
   ({ commitWhen = succeeded, safeMethods, ...options }: Options = {}) =>
   <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E | DatabaseError, R | SqlClient.SqlClient> => {
-    const body = Effect.flatMap(app, (response): Effect.Effect<HttpServerResponse, UnsupportedError | Refused> => {
+    const body = Effect.flatMap(unanswered(app), (response): Effect.Effect<Response, UnsupportedError | Refused> => {
       if (response.body._tag === "Stream") return Effect.fail(streamed())
       return commitWhen(response) ? Effect.succeed(response) : Effect.fail(new Refused(response))
     })
@@ -56,32 +58,53 @@ export const transactional =
     ): HttpApp.Default<E | DatabaseError, R | SqlClient.SqlClient> => {
       const safe = isSafe(request)
       const { access = safe ? safeMethods : undefined, retry = safe ? undefined : "never" } = options
-      const run = (body: HttpApp.Default<E | UnsupportedError | Refused, R>) =>
+      const run = (body: HttpApp.Default<E | UnsupportedError | Refused | Answered<E>, R>) =>
         Transaction.run(body, { ...options, access, retry })
-      return Effect.catchAll(
+      return Effect.catchAllCause(
         retry === "never"
           ? run(body)
           : Effect.flatMap(readAgain(request), (request) => run(Effect.provideService(body, Tag, request))),
-        (failure): Effect.Effect<HttpServerResponse, E | DatabaseError> =>
+        (cause): Effect.Effect<Response, E | DatabaseError> => {
+          const failure = Option.getOrUndefined(Cause.failureOption(cause))
+          if (failure instanceof Refused) return Effect.succeed(failure.response)
           // The rest of the union is not narrowed, because E might be anything.
-          failure instanceof Refused ? Effect.succeed(failure.response) : Effect.fail(failure as E | DatabaseError)
+          return Effect.failCause(
+            failure instanceof Answered ? failure.cause : (cause as Cause.Cause<E | DatabaseError>)
+          )
+        }
       )
     }
     return answerErrors(unsent(Effect.flatMap(Tag, answered)))
   }
 
+type Response = HttpServerResponse.HttpServerResponse
+
 const Tag = HttpServerRequest.HttpServerRequest
 
 /** A redirect is how a form that was stored is answered; what is not modified has not failed. */
-const succeeded = ({ status }: HttpServerResponse): boolean => status < 400
+const succeeded = ({ status }: Response): boolean => status < 400
 
 const isSafe = ({ method }: HttpServerRequest.HttpServerRequest): boolean =>
   method === "GET" || method === "HEAD" || method === "OPTIONS"
 
 /** How a response's transaction is told to roll back. */
 class Refused {
-  constructor(readonly response: HttpServerResponse) {}
+  constructor(readonly response: Response) {}
 }
+
+/** A failure that something inside has answered (`answerErrors`); by its cause it is known whether another run may help. */
+class Answered<E> {
+  constructor(readonly cause: Cause.Cause<E>) {}
+}
+
+/** The answer behind a failure is a defect only in form, and a transaction with a defect is not run again. */
+const unanswered = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E | Answered<E>, R> =>
+  Effect.catchAllCause(app, (cause): Effect.Effect<never, E | Answered<E>> => {
+    const defects = Array.from(Cause.defects(cause))
+    return defects.length > 0 && defects.every(HttpServerResponse.isServerResponse) && Cause.isFailure(cause)
+      ? Effect.fail(new Answered(cause))
+      : Effect.failCause(cause)
+  })
 
 const streamed = () =>
   new UnsupportedError({
@@ -90,14 +113,16 @@ const streamed = () =>
     hint: "Collect it in the handler, or leave this route out of DatabaseHttp.transactional"
   })
 
-/** A server's request reads its socket once: every further look is at what the first one found. */
+/** A server's request reads its socket once: every further look is at what the first one found, from requests made of it too. */
 const readAgain = (request: HttpServerRequest.HttpServerRequest) =>
-  Effect.map(Effect.cached(request.arrayBuffer), (arrayBuffer): HttpServerRequest.HttpServerRequest => {
+  Effect.map(Effect.cached(request.arrayBuffer), (arrayBuffer) => {
     let parts = 0
-    return Object.create(request, {
+    const body: PropertyDescriptorMap = {
       arrayBuffer: { value: arrayBuffer },
       text: { value: Effect.map(arrayBuffer, (bytes) => new TextDecoder().decode(bytes)) },
       stream: { value: Stream.mapEffect(Stream.void, () => Effect.map(arrayBuffer, (bytes) => new Uint8Array(bytes))) },
+      // It keeps what it has read by itself.
+      multipart: { get: () => request.multipart },
       multipartStream: {
         value: Stream.suspend(() =>
           parts++ === 0
@@ -105,7 +130,15 @@ const readAgain = (request: HttpServerRequest.HttpServerRequest) =>
             : Stream.fail(new MultipartError({ reason: "InternalError", cause: "an earlier run has read the parts" }))
         )
       }
-    })
+    }
+    const over = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest =>
+      Object.create(request, {
+        ...body,
+        modify: {
+          value: (options: Parameters<typeof request.modify>[0]) => over(request.modify(options))
+        }
+      })
+    return over(request)
   })
 
 /** Dies instead of letting the response out while `app` is still at work. */

@@ -5,8 +5,10 @@ import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -283,6 +285,29 @@ describe("a conflict", () => {
     }).pipe(Effect.provide(postgres.database()))
   )
 
+  it.scopedLive("repeats what is answered inside of it as well, and keeps such an answer when nothing helps", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const teapot = Effect.catchAllCause((cause: Cause.Cause<unknown>) =>
+        Effect.failCause(Cause.sequential(cause, Cause.die(HttpServerResponse.empty({ status: 418 }))))
+      )
+      const router = HttpRouter.empty.pipe(
+        HttpRouter.get("/once", conflicting(Effect.succeed("run"), seen)),
+        HttpRouter.get("/always", Effect.zipLeft(conflicting(Effect.succeed("run"), seen), insert(1)))
+      )
+      for (const [inside, status] of [
+        [DatabaseHttp.answerErrors, 500],
+        [DatabaseHttp.transactional(), 500],
+        [teapot, 418]
+      ] as const) {
+        const call = yield* serve(router.pipe(HttpRouter.use(inside), HttpRouter.use(DatabaseHttp.transactional())))
+        expect([(yield* call("/once")).status, seen.splice(0)]).toEqual([200, ["run", "run"]])
+        // There is no such table.
+        expect([(yield* call("/always")).status, seen.splice(0)]).toEqual([status, ["run", "run"]])
+      }
+    }).pipe(Effect.provide(postgres.database()))
+  )
+
   it.scopedLive("repeats a handler with the body the first run had, however it reads that", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
@@ -295,15 +320,22 @@ describe("a conflict", () => {
         ),
         "text of bytes": Effect.flatMap(request, ({ arrayBuffer, text }) => Effect.zipRight(arrayBuffer, text))
       }
-      const app = HttpRouter.fromIterable(
+      const router = HttpRouter.fromIterable(
         Object.entries(readers).map(([name, read]) =>
           HttpRouter.makeRoute("POST", `/${name.replaceAll(" ", "-")}`, conflicting(read, seen))
         )
-      ).pipe(HttpRouter.use(DatabaseHttp.transactional({ retry: { maxRetries: 2, baseDelay: 0 } })))
-      const call = yield* serve(app)
-      for (const name of Object.keys(readers)) {
-        const { status } = yield* call(`/${name.replaceAll(" ", "-")}`, { ...post, body: '{"a":"ä"}' })
-        expect([name, status, seen.splice(0)]).toEqual([name, 200, ['{"a":"ä"}', '{"a":"ä"}']])
+      )
+      const transactional = DatabaseHttp.transactional({ retry: { maxRetries: 2, baseDelay: 0 } })
+      for (const [root, app] of [
+        ["", HttpRouter.use(router, transactional)],
+        // A mounted router's requests are made of the one that came.
+        ["/mounted", transactional(HttpRouter.mount(HttpRouter.empty, "/mounted", router))]
+      ] as const) {
+        const call = yield* serve(app)
+        for (const name of Object.keys(readers)) {
+          const { status } = yield* call(`${root}/${name.replaceAll(" ", "-")}`, { ...post, body: '{"a":"ä"}' })
+          expect([name, status, seen.splice(0)]).toEqual([name, 200, ['{"a":"ä"}', '{"a":"ä"}']])
+        }
       }
     }).pipe(Effect.provide(postgres.database()))
   )
@@ -314,17 +346,26 @@ describe("a conflict", () => {
       const parts = Effect.flatMap(request, ({ multipartStream }) =>
         Effect.as(Stream.runDrain(multipartStream), "parts")
       )
-      const app = HttpRouter.empty.pipe(
-        HttpRouter.post("/", conflicting(parts, seen)),
-        HttpRouter.use(DatabaseHttp.transactional({ retry: { maxRetries: 2, baseDelay: 0 } }))
+      const whole = Effect.flatMap(request, ({ multipart }) => Effect.map(multipart, JSON.stringify))
+      const router = HttpRouter.empty.pipe(
+        HttpRouter.post("/parts", conflicting(parts, seen)),
+        HttpRouter.post("/whole", conflicting(whole, seen))
       )
-      const call = yield* serve(app)
-      const { status } = yield* call("/", {
+      const call = yield* HttpRouter.empty.pipe(
+        HttpRouter.mount("/mounted", router),
+        HttpRouter.concat(router),
+        DatabaseHttp.transactional({ retry: { maxRetries: 2, baseDelay: 0 } }),
+        serve
+      )
+      const form = {
         ...post,
         headers: { "content-type": "multipart/form-data; boundary=x" },
         body: '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n'
-      })
-      expect([status, seen]).toEqual([500, ["parts"]])
-    }).pipe(Effect.provide(postgres.database()))
+      }
+      for (const root of ["", "/mounted"]) {
+        expect([(yield* call(`${root}/parts`, form)).status, seen.splice(0)]).toEqual([500, ["parts"]])
+        expect([(yield* call(`${root}/whole`, form)).status, seen.splice(0)]).toEqual([200, ['{"a":"1"}', '{"a":"1"}']])
+      }
+    }).pipe(Effect.provide([postgres.database(), NodeContext.layer]))
   )
 })
