@@ -14,7 +14,7 @@ import { promptly } from "./Suspension.js"
  * Runs `effect` in a fiber of its own, which is nobody's child: where the caller must not be interrupted, no interrupt
  * reaches it, neither one already pending nor one yet to come. (`Effect.timeout` runs children, and a parent passes each
  * interrupt on to them at once, uninterruptible or not.) When `limit` passes first, `effect` is told to stop, nobody
- * waits for that, and `otherwise` runs.
+ * waits for that, and `otherwise` runs. A caller that is interrupted waits for `effect` to stop, and no longer than the limit.
  *
  * @since 0.1.0
  * @category combinators
@@ -34,7 +34,7 @@ export const within = <A, E, R, B, E2, R2>(
           timer.addObserver(() => resume(Effect.succeedNone))
         })
         return restore(first).pipe(
-          Effect.onInterrupt(() => Fiber.interrupt(running)),
+          Effect.onInterrupt(() => Effect.zipRight(Fiber.interruptFork(running), Effect.exit(first))),
           Effect.ensuring(Fiber.interruptFork(timer)),
           Effect.flatMap(
             (answer): Effect.Effect<A | B, E | E2, R | R2> =>

@@ -33,6 +33,12 @@ export type Options<E = never> = Partial<Database.Options> & {
 /** What can keep a test database from being there; `E` is its seed's. @since 0.1.0 @category models */
 export type Failure<E = never> = Database.Failure | Migrator.Failure | E
 
+/** What is migrated and seeded here is never a server's database. @since 0.1.0 @category models */
+export type SqliteOptions<E = never> = Omit<Options<E>, "url"> & {
+  /** In memory when nothing is said; a file stays where it is. */
+  readonly url?: `sqlite:${string}` | undefined
+}
+
 /**
  * SQLite in memory: a database of its own for each build of the layer, in about a millisecond. It is one session, so
  * fibers take turns.
@@ -43,9 +49,10 @@ export type Failure<E = never> = Database.Failure | Migrator.Failure | E
 export const sqlite = <E = never>({
   migrations,
   seed,
+  url = "sqlite::memory:",
   ...options
-}: Options<E> = {}): Layer.Layer<Database.Services, Failure<E>> => {
-  const database = Database.layer({ url: "sqlite::memory:", profile: "test", ...options })
+}: SqliteOptions<E> = {}): Layer.Layer<Database.Services, Failure<E>> => {
+  const database = Database.layer({ url, profile: "test", ...options })
   return migrations === undefined && seed === undefined
     ? database
     : Layer.provideMerge(Layer.effectDiscard(fill({ migrations, seed })), database)

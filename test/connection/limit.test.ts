@@ -52,6 +52,20 @@ describe("within", () => {
     })
   )
 
+  it.scoped("gives up at the limit on what refuses to stop when its caller is interrupted, too", () =>
+    Effect.gen(function* () {
+      const stubborn = Effect.uninterruptible(Effect.sleep("1 hour"))
+      const fiber = yield* Effect.forkScoped(within(stubborn, 500, Effect.succeed("other")))
+      yield* settle
+      yield* TestClock.adjust(300)
+      yield* Fiber.interruptFork(fiber)
+      yield* TestClock.adjust(199)
+      expect(fiber.unsafePoll()).toBe(null)
+      yield* TestClock.adjust(1)
+      expect(Exit.isInterrupted(yield* Fiber.await(fiber))).toBe(true)
+    })
+  )
+
   it.scoped("can be interrupted where its caller can", () =>
     Effect.gen(function* () {
       let stopped = false

@@ -2,6 +2,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import { Migration, Migrator, Operations, Table, Transaction } from "effect-aquifer"
 import { DatabaseTest } from "effect-aquifer/testing"
 
@@ -31,6 +32,12 @@ it.live("each build of the layer is a database of its own", () =>
     expect(yield* Effect.provide(words, DatabaseTest.sqlite({ migrations }))).toEqual([])
   })
 )
+
+it("no server's database can be migrated and seeded as if it were one of SQLite's", () => {
+  // @ts-expect-error: a file is the most it may be
+  DatabaseTest.sqlite({ url: "postgres://localhost/production" })
+  expect(Layer.isLayer(DatabaseTest.sqlite({ url: "sqlite:words.db" }))).toBe(true)
+})
 
 it.live("a sandbox keeps the result and undoes the work, transactions inside it included", () =>
   Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /** Test databases on a real server, within one process. */
 import { randomBytes } from "node:crypto"
+import { createServer, type Server } from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
@@ -204,6 +205,22 @@ describe("DatabaseTest.postgres", () => {
     60_000
   )
 
+  it.live("a server that no longer answers is not waited for when the test ends", () =>
+    Effect.gen(function* () {
+      const real = yield* scratchServer
+      const mute = Effect.async<Server>((resume) => {
+        const server = createServer((socket) => socket.on("error", () => undefined))
+        server.listen(real.port, "127.0.0.1", () => resume(Effect.succeed(server)))
+      })
+      const silenced = Effect.zipRight(
+        real.stop,
+        Effect.acquireRelease(mute, (server) => Effect.sync(() => server.close()))
+      )
+      const layer = DatabaseTest.postgres({ url: real.url, connectTimeout: "200 millis" })
+      yield* Effect.provide(Effect.zipRight(name, silenced), layer)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("all test databases together keep within their connections", () =>
     Effect.gen(function* () {
       const { url } = yield* scratchServer
@@ -230,6 +247,12 @@ describe("DatabaseTest.postgres", () => {
         _tag: "TooManyConnections",
         reason: expect.stringContaining("takes 3 connections")
       })
+      const nonsense = yield* Effect.flip(Layer.build(DatabaseTest.postgres({ url, connections: Number.NaN })))
+      expect(nonsense).toMatchObject({ _tag: "TooManyConnections" })
+      // More than the server takes are those it takes.
+      for (const connections of [3.5, Number.POSITIVE_INFINITY]) {
+        expect(yield* Effect.provide(name, DatabaseTest.postgres({ url, connections }))).toMatch(/^aquifer_test_/)
+      }
     }).pipe(Effect.scoped)
   )
 
@@ -288,7 +311,7 @@ describe("what is wrong with the server is told with what to do", () => {
       const role = yield* freshRole(yield* freshDatabase)
       expect(yield* failing({ url: role.url })).toMatchObject({
         _tag: "AuthorizationError",
-        hint: expect.stringContaining("CREATEDB")
+        hint: expect.stringContaining(`(ALTER ROLE "${role.name}" CREATEDB)`)
       })
       expect(yield* failing({ url: urlWith(role.url, { password: "wrong" }) })).toMatchObject({
         _tag: "AuthenticationError",

@@ -32,8 +32,10 @@ export const take = (
   allowed: number | undefined,
   limit: Duration.Duration
 ): Effect.Effect<void, DatabaseError> => {
-  const total = allowed ?? Math.floor(server.facts.sessions * share)
-  if (needed > total) {
+  const { sessions } = server.facts
+  const total = Math.floor(Math.min(allowed ?? sessions * share, sessions))
+  // Nor are there enough of what is no number.
+  if (!(needed <= total)) {
     return refused(`a test database takes ${needed} connections, and all of them together may have ${total}`)
   }
   const attempt = Effect.gen(function* () {

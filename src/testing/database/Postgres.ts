@@ -13,6 +13,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
+import { within } from "../../connection/Limit.js"
 import * as Database from "../../Database.js"
 import type * as Migrator from "../../migration/Migrator.js"
 import * as DatabaseConfig from "../../model/DatabaseConfig.js"
@@ -86,13 +87,19 @@ const rename = (server: Server.Server, digits: string) => {
   )
 }
 
-/** Its sessions are closed by now. What cannot be dropped is left for somebody's sweep. */
-const end = (server: Server.Server, digits: string, keeps: boolean): Effect.Effect<void> =>
-  Effect.catchAll(keeps ? rename(server, digits) : server.drop(Names.clone(digits)), (error) =>
-    Effect.logWarning(
-      `the test database ${Names.clone(digits)} was not ${keeps ? "kept" : "dropped"}: ${error.message}`
-    )
+/**
+ * Its sessions are closed by now. What cannot be dropped is left for somebody's sweep. A scope's end is not interrupted, so
+ * that no limit inside would hold, not even that of connecting.
+ */
+const end = (server: Server.Server, digits: string, keeps: boolean): Effect.Effect<void> => {
+  const left = (why: string) =>
+    Effect.logWarning(`the test database ${Names.clone(digits)} was not ${keeps ? "kept" : "dropped"}: ${why}`)
+  return within(
+    Effect.catchAll(keeps ? rename(server, digits) : server.drop(Names.clone(digits)), ({ message }) => left(message)),
+    Server.statementLimit,
+    left("the server does not answer")
   )
+}
 
 /**
  * The configuration of a database that is nobody else's, with its contents; it goes with the scope, after everything that was

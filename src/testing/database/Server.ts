@@ -12,6 +12,7 @@ import * as Scope from "effect/Scope"
 import type { DriverConnection, Row } from "../../Dialect.js"
 import * as Dialects from "../../dialect/index.js"
 import * as Backend from "../../dialect/postgres/backend.js"
+import { identifier } from "../../dialect/postgres/ddl.js"
 import { productOf } from "../../dialect/relative.js"
 import type { DatabaseConfig } from "../../model/DatabaseConfig.js"
 import { AuthorizationError, classes, type DatabaseError, UnsupportedError } from "../../model/DatabaseError.js"
@@ -19,8 +20,8 @@ import { AuthorizationError, classes, type DatabaseError, UnsupportedError } fro
 /** Where all locks lie: they are seen by those in the same database only. The one the URL names is never looked at. */
 const maintenance = "postgres"
 
-/** Longer than anything sent here takes; then the server ends it. */
-const statementLimit = Duration.minutes(1)
+/** Longer than anything sent here takes; then the server ends it. @since 0.1.0 @category defaults */
+export const statementLimit = Duration.minutes(1)
 
 /** What of a server matters here. @since 0.1.0 @category models */
 export interface Facts {
@@ -99,7 +100,7 @@ const unable = (role: string) =>
   new AuthorizationError({
     operation: "test database",
     reason: `the role ${role} may not create databases`,
-    hint: `Give it that right (ALTER ROLE ${role} CREATEDB), or name one that has it`
+    hint: `Give it that right (ALTER ROLE ${identifier(role)} CREATEDB), or name one that has it`
   })
 
 const ask = (own: DriverConnection, text: string, params: ReadonlyArray<unknown> = []) =>
@@ -163,6 +164,10 @@ export const open = (config: DatabaseConfig, key: string): Effect.Effect<Server,
           return Effect.onInterrupt(Effect.asVoid(busy.script(text)), () => busy.cancel)
         }),
       drop: (name) =>
-        Effect.asVoid(dialect.admin?.drop({ ...outside, target: { ...target, database: name } }) ?? Effect.void)
+        Effect.scoped(
+          Effect.flatMap(dialect.connect(outside, "writer"), (session) =>
+            Effect.asVoid(session.script(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`))
+          )
+        )
     }
   })

@@ -8,9 +8,10 @@
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { within } from "../../connection/Limit.js"
 import { type DatabaseError, LockTimeoutError } from "../../model/DatabaseError.js"
 import * as Names from "./Names.js"
-import { lockOf, type Server } from "./Server.js"
+import { lockOf, type Server, statementLimit } from "./Server.js"
 import { until } from "./Waiting.js"
 
 /**
@@ -38,7 +39,7 @@ const build = <E>(server: Server, name: string, fill: Effect.Effect<void, E>): E
     const now = new Date(yield* Clock.currentTimeMillis)
     yield* server.tell(`COMMENT ON DATABASE "${name}" IS '${now.toISOString()}'`)
     yield* server.tell(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS false IS_TEMPLATE true`)
-  }).pipe(Effect.onError(() => Effect.ignore(server.drop(name))))
+  }).pipe(Effect.onError(() => within(Effect.ignore(server.drop(name)), statementLimit, Effect.void)))
 
 /**
  * The template with this fingerprint; `fill` makes its contents where nobody has before. When another process takes longer
