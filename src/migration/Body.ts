@@ -10,6 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
+import { toStringUnknown } from "effect/Inspectable"
 import * as Scope from "effect/Scope"
 import * as Session from "../connection/Session.js"
 import type { DriverConnection } from "../Dialect.js"
@@ -171,7 +172,10 @@ const services = (
 
 const sentence = (cause: unknown): string => {
   const error = find(cause)
-  const said = (error?.reason ?? (cause instanceof Error ? cause.message : String(cause))).replace(/\s+/g, " ")
+  const said = (error?.reason ?? (cause instanceof Error ? cause.message : toStringUnknown(cause, 0))).replace(
+    /\s+/g,
+    " "
+  )
   return `${said.replace(/[.\s]+$/, "")}${error?.detail === undefined ? "" : ` (${error.detail.replace(/\.$/, "")})`}`
 }
 

@@ -135,6 +135,27 @@ for (const product of everywhere) {
       )
     )
 
+    it.live("let migrate empty what may be NULL from now on, and fill what was computed until now", () =>
+      on(product, () =>
+        Effect.gen(function* () {
+          const id = Table.int.pipe(Table.primaryKey)
+          const before = Table.make("t", {
+            id,
+            a: Table.text,
+            c: Table.int.pipe(Table.nullable, Table.computed("id + 1"))
+          })
+          const after = Table.make("t", { id, a: Table.text.pipe(Table.nullable), c: Table.int.pipe(Table.nullable) })
+          yield* Versions.up([Versions.make(1, { t: before })])
+          yield* run("INSERT INTO t (id, a) VALUES (1, 'x')")
+          yield* Versions.up([
+            Versions.make(1, { t: before }),
+            Versions.make(2, { t: after }, { migrate: ["UPDATE t SET a = NULL, c = 7"] })
+          ])
+          expect(yield* rows("SELECT a, c FROM t")).toEqual([{ a: null, c: 7 }])
+        })
+      )
+    )
+
     it.live("leave nothing of one that fails, and the ones before it", () =>
       on(product, () =>
         Effect.gen(function* () {
@@ -156,6 +177,8 @@ for (const product of everywhere) {
             ])
           )
           expect(thrown.message).toContain("its migrate failed: a bug")
+          const mine = yield* refusal(Versions.up([one, twoOf(Effect.fail({ _tag: "NoSuchAuthor", id: 7 }))]))
+          expect(mine.message).toMatch(/its migrate failed: .*NoSuchAuthor.*7/s)
           const swallowed = yield* refusal(
             Versions.up([
               one,

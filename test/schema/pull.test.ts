@@ -111,6 +111,7 @@ describe("pulled from a database that no library made", () => {
           "function apart.slug(text)",
           "function stamp()",
           "schema apart",
+          'table "order items": partly UNIQUE NULLS NOT DISTINCT ("1", org)',
           "table a_child: ROW LEVEL SECURITY",
           "type apart.hue",
           "type pair",

@@ -90,7 +90,7 @@ export const makeDdl = (
     if (Array.isArray(v)) return `ARRAY[${v.map((item) => value(item, t)).join(", ")}]::${type(t)}`
     if (v instanceof Date) return literal(v.toISOString())
     if (v instanceof Uint8Array) return `'\\x${Buffer.from(v).toString("hex")}'::bytea`
-    return typeof v === "string" ? literal(v) : String(v)
+    return typeof v === "string" || (typeof v === "number" && !Number.isFinite(v)) ? literal(String(v)) : String(v)
   }
 
   const expression = (d: Default, t: SqlType): string => {

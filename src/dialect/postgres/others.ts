@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Dialect } from "../../Dialect.js"
+import { collation } from "./requires.js"
 
 /** Members of extensions come and go with those. */
 const own = (catalog: string, alias: string): string =>
@@ -24,6 +25,9 @@ const relation = `concat_ws('; ',
   (SELECT ${sorted("pg_get_triggerdef(t.oid)")} FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
   CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END)`
 
+/** A column's counter counts in the column's type. */
+const owned = `EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))`
+
 /** Of a relation in the first schema: what is seldom said. Empty where nothing is. */
 const seldom = `concat_ws('; ',
   CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END, c.reloptions::text,
@@ -33,10 +37,11 @@ const seldom = `concat_ws('; ',
   (SELECT 'INHERITS ' || ${sorted("h.inhparent::regclass::text")} FROM pg_inherits h WHERE h.inhrelid = c.oid AND c.relkind IN ('r', 'p')),
   (SELECT 'triggers ' || ${sorted("t.tgname || ' ' || t.tgenabled::text")} FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'O'),
   (SELECT ${sorted("k.conname || ' ' || pg_get_constraintdef(k.oid)")} FROM pg_constraint k
-    WHERE k.conrelid = c.oid AND (k.confmatchtype = 'f' OR (k.condeferrable AND NOT k.condeferred))),
+    WHERE k.conrelid = c.oid AND (k.confmatchtype = 'f' OR (k.condeferrable AND NOT k.condeferred) OR (k.contype IN ('c', 'n') AND (k.connoinherit OR NOT k.convalidated))
+      OR (k.contype IN ('p', 'u', 'f') AND pg_get_constraintdef(k.oid) ~ 'NULLS NOT DISTINCT|[)] INCLUDE|WITHOUT OVERLAPS|PERIOD|SET (NULL|DEFAULT) [(]|NOT ENFORCED'))),
   (SELECT ${sorted("concat_ws(' ', q.seqtypid::regtype, q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, q.seqcycle)")} FROM pg_sequence q
-    WHERE q.seqrelid = c.oid AND (q.seqtypid, q.seqstart, q.seqincrement, q.seqmin, q.seqcache, q.seqcycle) IS DISTINCT FROM ('bigint'::regtype, 1, 1, 1, 1, false)
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))))`
+    WHERE q.seqrelid = c.oid AND (CASE WHEN ${owned} THEN 'bigint'::regtype ELSE q.seqtypid END, q.seqstart, q.seqincrement, q.seqmin, q.seqcache, q.seqcycle)
+      IS DISTINCT FROM ('bigint'::regtype, 1, 1, 1, 1, false)))`
 
 const query = `WITH mine AS (SELECT * FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
 others AS (
@@ -44,6 +49,7 @@ others AS (
   UNION ALL SELECT 'extension ' || extname, extversion FROM pg_extension WHERE oid >= 16384
   UNION ALL SELECT 'function ' || p.oid::regprocedure, CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END
     FROM pg_proc p WHERE ${own("pg_proc", "p")}
+  UNION ALL SELECT 'collation ' || k.oid::regcollation, ${collation("k")} FROM pg_collation k WHERE ${own("pg_collation", "k")}
   UNION ALL SELECT pg_describe_object('pg_class'::regclass, c.oid, 0), ${relation}
     FROM pg_class c JOIN mine n ON n.oid = c.relnamespace
     WHERE n.nspname <> current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND ${own("pg_class", "c")}

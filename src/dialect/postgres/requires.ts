@@ -1,6 +1,6 @@
 /**
- * What the tables of a PostgreSQL schema stand on and no table makes: schemas, extensions, domains and other types, functions
- * in defaults and checks, sequences. As the catalogue of dependencies knows it, and as statements for an empty database.
+ * What the tables of a PostgreSQL schema stand on and no table makes: schemas, extensions, collations, domains and other types,
+ * functions in defaults and checks, sequences. As the catalogue of dependencies knows it, and as statements for an empty database.
  *
  * @since 0.1.0
  */
@@ -25,6 +25,16 @@ const type = `CASE
     (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
       FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)) END`
 
+/** The catalogue has other columns for the same things from release to release. @since 0.1.0 @category inspection */
+export const collation = (
+  k: string
+): string => `(SELECT format('CREATE COLLATION %s (%s)', ${k}.oid::regcollation, concat_ws(', ',
+  'provider = ' || CASE ${k}.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+  'locale = ' || quote_literal(coalesce(j ->> 'colllocale', j ->> 'colliculocale')),
+  'lc_collate = ' || quote_literal(${k}.collcollate), 'lc_ctype = ' || quote_literal(${k}.collctype),
+  'rules = ' || quote_literal(j ->> 'collicurules'), CASE WHEN j ->> 'collisdeterministic' = 'false' THEN 'deterministic = false' END))
+  FROM to_jsonb(${k}) AS j)`
+
 /** Tables make the types of their rows, and `inspect` knows the enums of this schema. */
 const isOwnType = `t.typtype IN ('d', 'r') OR (t.typtype = 'e' AND t.typnamespace <> current_schema()::regnamespace)
   OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')`
@@ -48,6 +58,8 @@ made AS (
       CASE WHEN s.nspname = 'public' OR NOT e.extrelocatable THEN '' ELSE format(' SCHEMA %I', s.nspname) END || ' CASCADE'
     FROM pg_extension e JOIN pg_namespace s ON s.oid = e.extnamespace
     WHERE e.oid >= 16384 AND ('pg_extension'::regclass, e.oid) IN (SELECT * FROM needed)
+  UNION ALL SELECT 2, k.oid, ${collation("k")}
+    FROM pg_collation k WHERE k.oid >= 16384 AND ('pg_collation'::regclass, k.oid) IN (SELECT * FROM needed) AND NOT ${member("pg_collation", "k.oid")}
   UNION ALL SELECT 2, t.oid, ${type}
     FROM pg_type t WHERE t.oid >= 16384 AND (${isOwnType}) AND ('pg_type'::regclass, t.oid) IN (SELECT * FROM needed) AND NOT ${member("pg_type", "t.oid")}
   UNION ALL SELECT 2, p.oid, rtrim(pg_get_functiondef(p.oid))

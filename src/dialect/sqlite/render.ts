@@ -70,7 +70,9 @@ const value = (v: unknown): string => {
   if (v instanceof Date) return literal(v.toISOString())
   if (v instanceof Uint8Array) return `X'${Buffer.from(v).toString("hex")}'`
   if (typeof v === "object") return literal(JSON.stringify(v))
-  return typeof v === "string" ? literal(v) : String(v)
+  if (Number.isNaN(v)) return refuse("SQLite has no NaN", "Leave the default out, or take a number")
+  // A number too large to be one is infinite there.
+  return typeof v === "string" ? literal(v) : String(v).replace("Infinity", "9e999")
 }
 
 const expression = (d: Exclude<Default, { readonly _tag: "identity" }>, t: SqlType): string => {

@@ -8,6 +8,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { toStringUnknown } from "effect/Inspectable"
 import { withConnection } from "../../client/withConnection.js"
 import type { Connections } from "../../connection/Connections.js"
 import type { DriverConnection } from "../../Dialect.js"
@@ -215,7 +216,7 @@ const told = (work: Work, { version }: Known, what: string, error: unknown): Fai
   if (error instanceof SchemaError) return error.version === undefined ? ofVersion(error, version.number) : error
   const inner = find(error)
   if (inner !== undefined && inner === error && elsewhere(inner)) return inner
-  const said = inner?.reason ?? (error instanceof Error ? error.message : String(error))
+  const said = inner?.reason ?? (error instanceof Error ? error.message : toStringUnknown(error, 0))
   return new SchemaError({
     reason: "failed",
     problem: `${what} failed: ${said.replace(/[.\s]+$/, "")}`,
