@@ -31,6 +31,31 @@ for (const product of everywhere) {
       )
     )
 
+    it.live("make an enum anew in every column of it, beside a column that a migrate finds there already", () =>
+      on(product, () =>
+        Effect.gen(function* () {
+          const id = Table.int.pipe(Table.primaryKey)
+          const mood = (first: string, ...others: ReadonlyArray<string>) =>
+            Table.enums("mood", [first, ...others]).pipe(Table.withDefault(first))
+          const a = Table.make("a", { id })
+          const moody = {
+            a: Table.make("a", { id, mood: mood("calm") }),
+            b: Table.make("b", { id, mood: mood("calm") })
+          }
+          const first = Versions.make(1, { a, b: Table.make("b", { id, mood: mood("calm", "sad") }) })
+          const second = Versions.make(2, moody, { migrate: ["UPDATE b SET mood = 'calm'"] })
+          yield* Versions.up([first])
+          yield* run("INSERT INTO a VALUES (1)", "INSERT INTO b VALUES (1, 'sad')")
+          yield* Versions.up([first, second])
+          yield* Versions.check([first, second])
+          for (const name of ["a", "b"]) {
+            expect(yield* rows(`SELECT mood FROM ${name}`)).toEqual([{ mood: "calm" }])
+            yield* Effect.flip(run(`UPDATE ${name} SET mood = 'sad'`))
+          }
+        })
+      )
+    )
+
     it.live("keep the rows of the version before, and move them where they are told", () =>
       on(product, () =>
         Effect.gen(function* () {

@@ -19,7 +19,7 @@ import type {
   LiveTable
 } from "../../model/LiveSchema.js"
 import { enumOf, names } from "./names.js"
-import { type Clause, parse, parseIndex, plain, type TableSource, unquote } from "./tableSource.js"
+import { type Clause, type ColumnSource, parse, parseIndex, plain, type TableSource, unquote } from "./tableSource.js"
 
 interface Item {
   readonly type: "table" | "index" | "trigger" | "view"
@@ -74,14 +74,15 @@ export const inspect: Dialect["inspect"] = Effect.fnUntraced(function* (connecti
   const references: ReadonlyArray<ReferenceRow> = yield* rows(connection, queries.references)
   const names = [...new Set(columns.map((c) => c.tbl))].sort()
   const exact = spelling(columns)
+  const types = enums(items)
   const of = <R extends { readonly tbl: string }>(all: ReadonlyArray<R>, name: string) =>
     all.filter((r) => r.tbl === name)
   const schema: LiveSchema = {
     name: "main",
     tables: names.map((name) =>
-      table(name, items, of(columns, name), of(indexes, name), of(references, name).map(exact))
+      table(name, items, of(columns, name), of(indexes, name), of(references, name).map(exact), types)
     ),
-    enums: enums(items),
+    enums: types,
     views: items
       .filter((item) => item.type === "view")
       .map((item) => ({ ...object(item), triggers: triggers(items, item.name) }))
@@ -119,17 +120,18 @@ const table = (
   items: ReadonlyArray<Item>,
   columns: ReadonlyArray<ColumnRow>,
   indexes: ReadonlyArray<IndexRow>,
-  references: ReadonlyArray<ReferenceRow>
+  references: ReadonlyArray<ReferenceRow>,
+  types: ReadonlyArray<LiveEnum>
 ): LiveTable => {
   const text = items.find((item) => item.type === "table" && item.name === name)?.sql ?? ""
   const source = parse(text)
   const clauses = [...source.constraints, ...source.columns.flatMap((c) => c.clauses)]
   const known = names(name, source)
-  const words = new Set(source.columns.flatMap((c) => c.clauses.filter((clause) => enumOf(name, c, clause))))
+  const words = new Set(source.columns.flatMap((c) => c.clauses.filter((clause) => typeOf(name, c, clause, types))))
   const keyColumns = columns.filter((c) => c.pk > 0).sort((a, b) => a.pk - b.pk)
   return {
     name,
-    columns: columns.filter((c) => c.hidden !== 1).map((c) => column(name, c, source)),
+    columns: columns.filter((c) => c.hidden !== 1).map((c) => column(name, c, source, types)),
     primaryKey:
       keyColumns.length === 0
         ? undefined
@@ -152,7 +154,7 @@ const table = (
 
 const key = (check: { readonly name?: string | undefined; readonly sql: string }): string => check.name ?? check.sql
 
-/** The enums that CHECKs stand for. Where two of one name differ, the first counts. */
+/** The enums that CHECKs stand for. Where two of one name differ, the first counts, and the other is but a CHECK. */
 const enums = (items: ReadonlyArray<Item>): ReadonlyArray<LiveEnum> => {
   const found = new Map<string, LiveEnum>()
   for (const item of items.filter(({ type }) => type === "table")) {
@@ -164,10 +166,17 @@ const enums = (items: ReadonlyArray<Item>): ReadonlyArray<LiveEnum> => {
   return [...found.values()].sort(byName)
 }
 
-const column = (table: string, row: ColumnRow, source: TableSource): LiveColumn => {
+const typeOf = (table: string, column: ColumnSource, clause: Clause, types: ReadonlyArray<LiveEnum>) => {
+  const is = enumOf(table, column, clause)
+  return is === undefined
+    ? undefined
+    : types.find(({ name, values }) => name === is.name && values.join("\n") === is.values.join("\n"))
+}
+
+const column = (table: string, row: ColumnRow, source: TableSource, types: ReadonlyArray<LiveEnum>): LiveColumn => {
   const own = source.columns.find((c) => c.name === row.name)
   const clauses = own?.clauses ?? []
-  const [words] = own === undefined ? [] : clauses.flatMap((clause) => enumOf(table, own, clause) ?? [])
+  const [words] = own === undefined ? [] : clauses.flatMap((clause) => typeOf(table, own, clause, types) ?? [])
   const clause = (kind: string) => clauses.find((c) => c.kind === kind)
   const generated = clause("generated")
   return {
