@@ -11,6 +11,7 @@ import * as Change from "../model/Change.js"
 import type { DatabaseError } from "../model/DatabaseError.js"
 import * as LiveSchema from "../model/LiveSchema.js"
 import * as Table from "../model/Table.js"
+import { quoted } from "../schema/Spelling.js"
 import type { Node } from "./Graph.js"
 import * as Literal from "./Literal.js"
 
@@ -163,8 +164,6 @@ export type Fields = Partial<
 
 /** @since 0.1.0 @category models */
 export type Column = keyof typeof columns
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** @since 0.1.0 @category constructors */
 export const make = (dialect: Dialect, place: Place): Ledger => {

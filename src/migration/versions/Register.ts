@@ -15,6 +15,7 @@ import type { DatabaseError } from "../../model/DatabaseError.js"
 import * as LiveSchema from "../../model/LiveSchema.js"
 import * as Table from "../../model/Table.js"
 import { carryOut } from "../../schema/Render.js"
+import { quoted } from "../../schema/Spelling.js"
 import { lockName, type Place } from "../Ledger.js"
 
 /** A row. @since 0.1.0 @category models */
@@ -42,8 +43,6 @@ const appliedAt: Table.Column.Any = {
   ...Table.timestamp.pipe(Table.withDefault("now")),
   type: { _tag: "raw", sql: { postgresql: "timestamp", sqlite: "TIMESTAMP" } }
 }
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** @since 0.1.0 @category constructors */
 export const make = (dialect: Dialect, place: Place): Register => {
